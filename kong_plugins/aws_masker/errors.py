@@ -1,0 +1,115 @@
+"""Every error of the project, drawn once.
+
+    MaskerError
+    ├── ConfigError            a setting, a key or a pattern is wrong        4001   500
+    ├── RequestRefused         the request cannot be masked safely
+    │   ├── UnreadableCoding   Content-Encoding unknown or broken            2003   415
+    │   ├── UnsupportedContent a content type or charset with no known text  2003   415
+    │   ├── MalformedBody      not the JSON, NDJSON or UTF-8 it claims       6002   422
+    │   └── BodyTooLarge       over the configured bound                     2004   413
+    ├── MaskingFailed          masking itself failed                         2001   503
+    ├── RestoreFailed          restoring itself failed                       3001   500
+    ├── VaultUnavailable       the mapping store is away                     1001   503
+    ├── UpstreamUnreachable    no connection, or a broken answer             7001   502
+    └── UpstreamTimedOut       no answer in time                             7002   504
+
+A message never holds a value: it is fixed wording plus, at most, a name from our own configuration. The codes continue
+those of the plugin that this project replaces.
+"""
+
+from __future__ import annotations
+
+
+class MaskerError(Exception):
+    """Base of all errors of this project; `code`, `status` (HTTP) and a wording that is safe to show."""
+
+    code = "AWS_MASKER_9999"
+    status = 500
+    wording = "unknown error"
+
+    def __init__(self, detail: str = "") -> None:
+        """`detail` refines the wording; it must never contain text from a request or response."""
+        self.detail = detail
+        super().__init__(f"{self.wording}: {detail}" if detail else self.wording)
+
+
+class ConfigError(MaskerError):
+    """A setting, a key or a pattern is wrong; raised when it is loaded."""
+
+    code = "AWS_MASKER_4001"
+    wording = "invalid configuration"
+
+
+class RequestRefused(MaskerError):
+    """The request cannot be masked safely, so nothing of it goes upstream."""
+
+    code = "AWS_MASKER_2003"
+    status = 415
+    wording = "request refused"
+
+
+class UnreadableCoding(RequestRefused):
+    """The body's Content-Encoding is unknown, or the body is not validly encoded that way."""
+
+    wording = "the request body's content encoding cannot be read"
+
+
+class UnsupportedContent(RequestRefused):
+    """The body's content type (or charset) may carry text in a shape that is not known here."""
+
+    wording = "the request body's content type is not supported"
+
+
+class MalformedBody(RequestRefused):
+    """The body is not the JSON, NDJSON or UTF-8 text that it claims to be."""
+
+    code = "AWS_MASKER_6002"
+    status = 422
+    wording = "the request body is malformed"
+
+
+class BodyTooLarge(RequestRefused):
+    """The body, as sent or decompressed, is over the configured bound (bytes)."""
+
+    code = "AWS_MASKER_2004"
+    status = 413
+    wording = "the request body is too large"
+
+
+class MaskingFailed(MaskerError):
+    """Masking failed for a reason of our own; nothing goes upstream."""
+
+    code = "AWS_MASKER_2001"
+    status = 503
+    wording = "masking failed"
+
+
+class RestoreFailed(MaskerError):
+    """Restoring an answer failed for a reason of our own."""
+
+    code = "AWS_MASKER_3001"
+    wording = "restoring the answer failed"
+
+
+class VaultUnavailable(MaskerError):
+    """The mapping store cannot be reached."""
+
+    code = "AWS_MASKER_1001"
+    status = 503
+    wording = "the mapping store is unavailable"
+
+
+class UpstreamUnreachable(MaskerError):
+    """The LLM API cannot be reached, or broke off before an answer began."""
+
+    code = "AWS_MASKER_7001"
+    status = 502
+    wording = "the upstream API cannot be reached"
+
+
+class UpstreamTimedOut(MaskerError):
+    """The LLM API did not answer in time."""
+
+    code = "AWS_MASKER_7002"
+    status = 504
+    wording = "the upstream API did not answer in time"
