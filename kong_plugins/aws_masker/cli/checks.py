@@ -1,0 +1,125 @@
+"""What `doctor` looks at: each check tells what it found, and what to do if that is wrong."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import httpx2
+
+from kong_plugins.aws_masker.config import load_settings
+from kong_plugins.aws_masker.errors import ConfigError
+from kong_plugins.aws_masker.keys import MIN_KEY_SIZE, VARIABLE, default_key_file, load_key
+from kong_plugins.aws_masker.settings import Settings
+
+UPSTREAM_TIMEOUT = 10.0  # seconds
+LIBRARIES = (
+    "ahocorasick-rs",
+    "anyio",
+    "brotli",
+    "cachetools",
+    "click",
+    "google-re2",
+    "httptools",
+    "httpx2",
+    "orjson",
+    "prometheus-client",
+    "pydantic",
+    "pyyaml",
+    "rich",
+    "starlette",
+    "structlog",
+    "uvicorn",
+    "zstandard",
+)
+"""Distributions that every platform needs; pyproject.toml says which versions."""
+
+
+class Check(NamedTuple):
+    """The outcome of one check."""
+
+    name: str
+    state: Literal["ok", "failed", "skipped"]
+    detail: str
+    remedy: str = ""
+    """What to do, if it failed."""
+
+
+def config(path: Path | None) -> tuple[Check, Settings]:
+    """Check the configuration file; returns the settings to go on with, the defaults if the file is wrong."""
+    try:
+        settings = load_settings(path)
+    except ConfigError as error:
+        return Check("config", "failed", error.detail, "Correct the file; see docs/configuration.md."), Settings()
+    return Check("config", "ok", str(path) if path else "no file, all settings at their defaults"), settings
+
+
+def key(environ: Mapping[str, str], key_file: Path | None) -> Check:
+    """Check that there is a key, that only its owner can read it, and where it comes from."""
+    remedy = f"Set {VARIABLE} to at least {MIN_KEY_SIZE} bytes in hex or base64, for example from: openssl rand -hex 32"
+    try:
+        if environ.get(VARIABLE, "").strip():
+            load_key(environ)
+            return Check("key", "ok", f"from {VARIABLE}")
+        path = key_file or default_key_file(environ)
+        if not path.exists():
+            return _missing(path)
+        load_key(environ, path)
+    except ConfigError as error:
+        return Check("key", "failed", error.detail, remedy)
+    return Check("key", "ok", f"from {path}, readable by its owner only")
+
+
+def _missing(path: Path) -> Check:
+    """Check that a key file can be made where there is none."""
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        return Check("key", "ok", f"none yet; {path} is made on first use")
+    return Check("key", "failed", f"{path} cannot be made: {folder} is not writable", "Name another file: --key-file.")
+
+
+def libraries() -> Check:
+    """Check that the libraries are installed, and say their versions."""
+    versions, missing = [], []
+    for name in LIBRARIES:
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Check("libraries", "failed", f"missing: {', '.join(missing)}", f"pip install {' '.join(missing)}")
+    return Check("libraries", "ok", ", ".join(versions))
+
+
+def port(host: str, number: int) -> Check:
+    """Check that the proxy could listen there."""
+    where = f"{host}:{number}"
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as listener:
+            if os.name == "posix":  # elsewhere it would let two servers have the same port
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+    except OSError as error:
+        remedy = "Stop what listens there (a proxy that runs already?), or choose another port with --listen."
+        return Check("port", "failed", f"{where}: {error.strerror}", remedy)
+    return Check("port", "ok", f"{where} is free")
+
+
+def upstream(url: str | None) -> Check:
+    """Check that the API answers, whatever it says: a HEAD request without credentials."""
+    if url is None:
+        return Check("upstream", "skipped", "not asked for; give --upstream URL")
+    try:
+        target = httpx2.URL(url).copy_with(userinfo=b"")
+        if target.scheme not in {"http", "https"} or not target.host:
+            return Check("upstream", "failed", "not an http or https URL", "For example https://api.anthropic.com.")
+        response = httpx2.head(target, timeout=UPSTREAM_TIMEOUT)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        remedy = "Check the URL, DNS, the firewall, and HTTPS_PROXY and SSL_CERT_FILE if your network needs them."
+        return Check("upstream", "failed", f"no answer: {type(error).__name__}", remedy)
+    return Check("upstream", "ok", f"{target.host} answers (HTTP {response.status_code})")

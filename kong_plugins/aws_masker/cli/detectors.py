@@ -1,0 +1,55 @@
+"""`aws-masker detectors`: what is looked for, and what of it is switched on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import orjson
+from rich.text import Text
+
+from kong_plugins.aws_masker.cli import report
+from kong_plugins.aws_masker.cli.edge import write
+from kong_plugins.aws_masker.cli.options import config_option, format_option
+from kong_plugins.aws_masker.config import load_settings
+from kong_plugins.aws_masker.families import FAMILIES
+from kong_plugins.aws_masker.settings import Settings
+
+
+class Row(NamedTuple):
+    """One family of values."""
+
+    family: str
+    state: str
+    switch: str
+    finds: str
+
+
+@click.command(
+    epilog="\b\nExamples:\n  aws-masker detectors\n  aws-masker detectors --config masker.toml --format json"
+)
+@format_option("table", "json")
+@config_option
+def detectors(form: str, config: Path | None) -> None:
+    """List the families of values that are looked for, with the setting that switches each, and its state."""
+    rows = _rows(load_settings(config))
+    if form == "json":
+        write(orjson.dumps([row._asdict() for row in rows], option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        return
+    grid = report.grid("Family", "State", "Switch", "Finds")
+    for row in rows:
+        grid.add_row(row.family, Text(row.state, "green" if row.state == "on" else "yellow"), row.switch, row.finds)
+    report.console(sys.stdout).print(grid)
+
+
+def _rows(settings: Settings) -> list[Row]:
+    rows = [
+        Row(name, "on" if getattr(settings, family.switch) else "off", family.switch, family.summary)
+        for name, family in FAMILIES.items()
+    ]
+    return rows + [
+        Row(custom.name, "on", "custom_patterns", "a pattern of the configuration")
+        for custom in settings.custom_patterns
+    ]

@@ -1,0 +1,57 @@
+"""`aws-masker doctor`: is everything in place, and if not, what to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+import orjson
+from rich.text import Text
+
+from kong_plugins.aws_masker.cli import checks, report, selftest
+from kong_plugins.aws_masker.cli.edge import write
+from kong_plugins.aws_masker.cli.options import Address, config_option, format_option, key_options
+
+COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
+
+
+@click.command(epilog="\b\nExample:\n  aws-masker doctor --config masker.toml --upstream https://api.anthropic.com")
+@format_option("table", "json")
+@config_option
+@key_options
+@click.option("--listen", type=Address(), default="127.0.0.1:8082", show_default=True, help="Is this address free?")
+@click.option("--upstream", metavar="URL", help="Does this API answer? Asked without credentials.")
+@click.pass_context
+def doctor(  # noqa: PLR0913  one for each option
+    context: click.Context,
+    *,
+    form: str,
+    config: Path | None,
+    key_file: Path | None,
+    listen: tuple[str, int],
+    upstream: str | None,
+) -> None:
+    """Check the key, the settings, the libraries, the address, the upstream and the masking itself.
+
+    Exit status 1 if something is wrong. Changes nothing, and shows no key.
+    """
+    configured, settings = checks.config(config)
+    done = [
+        configured,
+        checks.key(os.environ, key_file),
+        checks.libraries(),
+        selftest.codings(),
+        selftest.masking(settings),
+        checks.port(*listen),
+        checks.upstream(upstream),
+    ]
+    if form == "json":
+        write(orjson.dumps([check._asdict() for check in done], option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    else:
+        rows = report.grid("Check", "State", "Found", "To do")
+        for check in done:
+            rows.add_row(check.name, Text(check.state, COLOURS[check.state]), Text(check.detail), Text(check.remedy))
+        report.console(sys.stdout).print(rows)
+    context.exit(1 if any(check.state == "failed" for check in done) else 0)

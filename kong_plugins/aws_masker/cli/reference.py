@@ -1,0 +1,99 @@
+"""docs/configuration.md, made from `Settings`, so that the document and the code cannot differ.
+
+python -m kong_plugins.aws_masker.cli.reference > docs/configuration.md
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from kong_plugins.aws_masker.settings import CustomPattern, Settings
+
+HEAD = """\
+<!-- Made from kong_plugins/aws_masker/settings.py by `python -m kong_plugins.aws_masker.cli.reference`. -->
+
+# Configuration
+
+All settings have defaults; a file is only needed to change some. `aws-masker` takes it with `--config FILE`, in TOML
+(`.toml`) or YAML (`.yaml`, `.yml`), with the same field names:
+
+```toml
+mask_public_ips = true
+allowlist = ["123456789012", "my-public-bucket"]
+allowlist_presets = ["aws-documentation"]
+
+[[custom_patterns]]
+name = "ticket"
+pattern = 'OPS-[0-9]{4,6}'
+```
+
+An unknown field, a value out of bounds or a pattern that RE2 does not take is an error (`AWS_MASKER_4001`) when the
+file is loaded; nothing starts half configured. `aws-masker doctor --config FILE` checks a file,
+`aws-masker detectors --config FILE` shows what it switches on and off.
+
+The key is not in this file. It comes from `AWS_MASKER_KEY` (hex or base64, at least 32 bytes) or from `--key-file`;
+without both, a key file is made on first use, readable by its owner only. Placeholders depend on it: another key gives
+other placeholders.
+"""
+
+GROUPS = (
+    ("What is masked", lambda name: name.startswith("mask_")),
+    ("How it is masked", lambda name: name in {"preserve_structure", "custom_patterns"}),
+    ("What is left alone", lambda name: name.startswith("allowlist")),
+    ("Bounds", lambda name: name.startswith("max_") or name == "mapping_ttl"),
+)
+
+
+def render() -> str:
+    """Return the document.
+
+    Raises:
+        ValueError: if a setting belongs to no group, or to several.
+    """
+    schema = Settings.model_json_schema()["properties"]
+    members = [(title, [name for name in schema if belongs(name)]) for title, belongs in GROUPS]
+    if sorted(name for _, names in members for name in names) != sorted(schema):
+        raise ValueError("every setting must be in exactly one group of the reference")
+    parts = [HEAD]
+    for title, names in members:
+        rows = [
+            (f"`{name}`", _type(schema[name]), _default(schema[name]), schema[name]["description"]) for name in names
+        ]
+        parts.append(f"## {title}\n\n{_table(('setting', 'type', 'default', 'meaning'), rows)}")
+    fields = CustomPattern.model_json_schema()["properties"]
+    custom = [(f"`{name}`", field["type"], field["description"]) for name, field in fields.items()]
+    parts.append(f"### Fields of a custom pattern\n\n{_table(('field', 'type', 'meaning'), custom)}")
+    return "\n".join(parts)
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _type(field: dict[str, Any]) -> str:
+    """Return a setting's type and bounds in words."""
+    if field["type"] == "array":
+        items = field["items"]
+        choices = f": {', '.join(f'`{choice}`' for choice in _choices(items))}" if _choices(items) else ""
+        return f"list of {'tables' if '$ref' in items else 'texts'}{choices}"
+    if "minimum" in field:
+        return f"{field['type']}, {field['minimum']:,} to {field['maximum']:,}"
+    return str(field["type"])
+
+
+def _choices(items: dict[str, Any]) -> list[str]:
+    return items.get("enum") or ([items["const"]] if "const" in items else [])
+
+
+def _default(field: dict[str, Any]) -> str:
+    return f"`{json.dumps(field['default'])}`"
+
+
+if __name__ == "__main__":
+    click.echo(render(), nl=False)
