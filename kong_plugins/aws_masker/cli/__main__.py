@@ -3,4 +3,4 @@
 from kong_plugins.aws_masker.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="aws-masker")

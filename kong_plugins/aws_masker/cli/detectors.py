@@ -28,7 +28,8 @@ class Row(NamedTuple):
 
 
 @click.command(
-    epilog="\b\nExamples:\n  aws-masker detectors\n  aws-masker detectors --config masker.toml --format json"
+    short_help="List what is looked for.",
+    epilog="\b\nExamples:\n  aws-masker detectors\n  aws-masker detectors --config masker.toml --format json",
 )
 @format_option("table", "json")
 @config_option

@@ -10,18 +10,21 @@ import click
 import orjson
 from rich.text import Text
 
-from kong_plugins.aws_masker.cli import checks, report, selftest
+from kong_plugins.aws_masker.cli import report
 from kong_plugins.aws_masker.cli.edge import write
-from kong_plugins.aws_masker.cli.options import Address, config_option, format_option, key_options
+from kong_plugins.aws_masker.cli.options import config_option, format_option, key_options, listen_option
 
 COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
 
 
-@click.command(epilog="\b\nExample:\n  aws-masker doctor --config masker.toml --upstream https://api.anthropic.com")
+@click.command(
+    short_help="Check that everything is in place.",
+    epilog="\b\nExample:\n  aws-masker doctor --config masker.toml --upstream https://api.anthropic.com",
+)
 @format_option("table", "json")
 @config_option
 @key_options
-@click.option("--listen", type=Address(), default="127.0.0.1:8082", show_default=True, help="Is this address free?")
+@listen_option
 @click.option("--upstream", metavar="URL", help="Does this API answer? Asked without credentials.")
 @click.pass_context
 def doctor(  # noqa: PLR0913  one for each option
@@ -37,6 +40,8 @@ def doctor(  # noqa: PLR0913  one for each option
 
     Exit status 1 if something is wrong. Changes nothing, and shows no key.
     """
+    from kong_plugins.aws_masker.cli import checks, selftest  # noqa: PLC0415  an HTTP client, slow to load
+
     configured, settings = checks.config(config)
     done = [
         configured,

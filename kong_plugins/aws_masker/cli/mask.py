@@ -22,7 +22,7 @@ Examples:
 """
 
 
-@click.command(epilog=EPILOG)
+@click.command(short_help="Mask a text.", epilog=EPILOG)
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option(
     "--mapping",

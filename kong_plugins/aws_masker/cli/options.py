@@ -18,20 +18,24 @@ from kong_plugins.aws_masker.settings import Settings
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-class Address(click.ParamType):
-    """HOST:PORT, with the host of an IPv6 address in brackets."""
+def listen_option(command: _Command) -> _Command:
+    """Add `--listen HOST:PORT`; the command gets `listen: tuple[str, int]`."""
+    return click.option(
+        "--listen",
+        metavar="HOST:PORT",
+        default="127.0.0.1:8082",
+        show_default=True,
+        callback=_address,
+        help="Where the proxy listens; an IPv6 address in brackets.",
+    )(command)
 
-    name = "HOST:PORT"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
-        """Return host and port."""
-        if isinstance(value, tuple):
-            return value
-        host, colon, port = str(value).rpartition(":")
-        host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-        if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-            self.fail("not HOST:PORT, such as 127.0.0.1:8082", param, ctx)
-        return host, int(port)
+def _address(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, int]:
+    host, colon, port = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise click.BadParameter("not HOST:PORT, such as 127.0.0.1:8082")
+    return host, int(port)
 
 
 def config_option(command: _Command) -> _Command:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kong_plugins.aws_masker.cli.options import Address, config_option, key_options
+from kong_plugins.aws_masker.cli.options import config_option, key_options, listen_option
 
 EPILOG = """
 \b
@@ -16,8 +16,8 @@ Examples:
 """
 
 
-@click.command(epilog=EPILOG)
-@click.option("--listen", type=Address(), default="127.0.0.1:8082", show_default=True, help="Where to listen.")
+@click.command(short_help="Run the proxy for Claude Code and other clients.", epilog=EPILOG)
+@listen_option
 @click.option("--upstream", required=True, metavar="URL", help="The API to forward to.")
 @config_option
 @key_options

@@ -14,7 +14,9 @@ from kong_plugins.aws_masker.masking import StreamRestorer
 CHUNK = 64 * 1024  # bytes
 
 
-@click.command(epilog="\b\nExample:\n  aws-masker restore answer.md --mapping m.json")
+@click.command(
+    short_help="Turn a masked text back.", epilog="\b\nExample:\n  aws-masker restore answer.md --mapping m.json"
+)
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option(
     "--mapping",

@@ -33,8 +33,8 @@ Exit status: 0 nothing found, 1 something found, 2 something could not be scanne
 """
 
 
-@click.command(epilog=EPILOG)
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(exists=True, allow_dash=True))
+@click.command(short_help="Find values in files: for CI and pre-commit.", epilog=EPILOG)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(allow_dash=True))
 @format_option("table", "json", "sarif")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file.")
 @click.option(
