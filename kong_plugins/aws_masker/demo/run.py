@@ -14,7 +14,7 @@ from kong_plugins.aws_masker.demo import echo, scene
 from kong_plugins.aws_masker.demo.answers import Script
 from kong_plugins.aws_masker.demo.conversation import converse
 from kong_plugins.aws_masker.demo.serving import serving
-from kong_plugins.aws_masker.demo.show import show
+from kong_plugins.aws_masker.demo.show import ANSWER, show
 from kong_plugins.aws_masker.demo.standin import StandIn
 from kong_plugins.aws_masker.errors import ConfigError
 from kong_plugins.aws_masker.settings import Settings

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 QUESTION = ("wrote", "received")
-RESULT = ("ran the tool", "received")
+RESULT = ("tool printed", "received")
 ANSWER = ("got back", "answered")
 
 _WORD = re2.compile(r"[^\s\"'`(){}\[\],]+")
