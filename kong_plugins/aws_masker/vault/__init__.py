@@ -1,0 +1,1 @@
+"""Where mappings live between requests."""
