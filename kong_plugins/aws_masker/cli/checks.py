@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Mapping
@@ -9,11 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import httpx2
-
 from kong_plugins.aws_masker.config import load_settings
-from kong_plugins.aws_masker.errors import ConfigError
+from kong_plugins.aws_masker.errors import ConfigError, MaskerError
 from kong_plugins.aws_masker.keys import MIN_KEY_SIZE, VARIABLE, default_key_file, load_key
+from kong_plugins.aws_masker.proxy.upstream import Upstream
 from kong_plugins.aws_masker.settings import Settings
 
 UPSTREAM_TIMEOUT = 10.0  # seconds
@@ -111,15 +111,24 @@ def port(host: str, number: int) -> Check:
 
 
 def upstream(url: str | None) -> Check:
-    """Check that the API answers, whatever it says: a HEAD request without credentials."""
+    """Check that the API answers, whatever it says: a HEAD request without credentials, sent as the proxy sends."""
     if url is None:
         return Check("upstream", "skipped", "not asked for; give --upstream URL")
     try:
-        target = httpx2.URL(url).copy_with(userinfo=b"")
-        if target.scheme not in {"http", "https"} or not target.host:
-            return Check("upstream", "failed", "not an http or https URL", "For example https://api.anthropic.com.")
-        response = httpx2.head(target, timeout=UPSTREAM_TIMEOUT)
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        remedy = "Check the URL, DNS, the firewall, and HTTPS_PROXY and SSL_CERT_FILE if your network needs them."
-        return Check("upstream", "failed", f"no answer: {type(error).__name__}", remedy)
-    return Check("upstream", "ok", f"{target.host} answers (HTTP {response.status_code})")
+        status = asyncio.run(_head(url))
+    except ConfigError as error:
+        return Check("upstream", "failed", error.detail, "For example: --upstream https://api.anthropic.com")
+    except MaskerError as error:
+        remedy = "Check the URL, DNS, the firewall, and SSL_CERT_FILE if your network has its own certificates."
+        return Check("upstream", "failed", f"{error.code}: {error}", remedy)
+    return Check("upstream", "ok", f"answers with HTTP {status}")
+
+
+async def _head(url: str) -> int:
+    connection = Upstream(url, UPSTREAM_TIMEOUT)
+    try:
+        response = await connection.send("HEAD", b"/", [(b"host", connection.host)], b"")
+        await response.aclose()
+        return response.status_code
+    finally:
+        await connection.aclose()

@@ -6,6 +6,8 @@ from typing import TextIO
 
 import click
 
+from kong_plugins.aws_masker.demo import run
+
 EPILOG = """
 \b
 Examples:
@@ -23,6 +25,4 @@ def demo(context: click.Context, file: TextIO | None) -> None:
     Everything runs on this machine: a stand-in LLM API, the proxy with a key made on the spot, and a real SDK that
     streams. Exit status 1 if a value got through or did not come back.
     """
-    from kong_plugins.aws_masker.demo import run  # noqa: PLC0415  loads an SDK, which no other command needs
-
     context.exit(run.run(file.read() if file else None))

@@ -10,7 +10,7 @@ import click
 import orjson
 from rich.text import Text
 
-from kong_plugins.aws_masker.cli import report
+from kong_plugins.aws_masker.cli import checks, report, selftest
 from kong_plugins.aws_masker.cli.edge import write
 from kong_plugins.aws_masker.cli.options import config_option, format_option, key_options, listen_option
 
@@ -40,8 +40,6 @@ def doctor(  # noqa: PLR0913  one for each option
 
     Exit status 1 if something is wrong. Changes nothing, and shows no key.
     """
-    from kong_plugins.aws_masker.cli import checks, selftest  # noqa: PLC0415  an HTTP client, slow to load
-
     configured, settings = checks.config(config)
     done = [
         configured,

@@ -62,20 +62,10 @@ def edge() -> Iterator[None]:
         raise Failure(f"unexpected {type(error).__name__} at {place}", MaskerError.code) from None
 
 
-class EdgeGroup(click.Group):
-    """A group whose commands all run inside `edge`."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        with edge():
-            return super().invoke(ctx)
-
-
 def write(data: bytes) -> None:
     """Write `data` to standard output at once."""
-    stream = click.get_binary_stream("stdout")
-    stream.write(data)
-    stream.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def printable(name: str | bytes | os.PathLike[Any]) -> str:

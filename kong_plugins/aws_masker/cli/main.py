@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 import click
 
 from kong_plugins.aws_masker import __version__
-from kong_plugins.aws_masker.cli.demo import demo
-from kong_plugins.aws_masker.cli.detectors import detectors
-from kong_plugins.aws_masker.cli.doctor import doctor
-from kong_plugins.aws_masker.cli.edge import EdgeGroup
-from kong_plugins.aws_masker.cli.mask import mask
-from kong_plugins.aws_masker.cli.proxy import proxy
-from kong_plugins.aws_masker.cli.restore import restore
-from kong_plugins.aws_masker.cli.scan import scan
+from kong_plugins.aws_masker.cli.edge import edge
+
+COMMANDS = ("proxy", "demo", "mask", "restore", "scan", "detectors", "doctor")
 
 EPILOG = """
 \b
@@ -25,13 +23,29 @@ Examples:
 """
 
 
+class _Commands(click.Group):
+    """Loads a command's module when it is asked for: `scan` needs no HTTP server, and a hook must start fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order in which they are of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command `cmd_name` of the module with that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"{__package__}.{cmd_name}"), cmd_name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, whatever happens to it."""
+        with edge():
+            return super().invoke(ctx)
+
+
 @click.group(
-    cls=EdgeGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=_Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, prog_name="aws-masker", message="%(prog)s %(version)s")
 def main() -> None:
     """Mask AWS identifiers and secrets on their way to an LLM API, and restore them on the way back."""
-
-
-for _command in (proxy, demo, mask, restore, scan, detectors, doctor):
-    main.add_command(_command)

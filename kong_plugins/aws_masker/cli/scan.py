@@ -81,7 +81,7 @@ def scan(  # noqa: PLR0913  one for each option
 def _scan_file(masker: Masker, path: str, limit: int, result: Scan) -> None:
     """Scan one file into `result`; `limit` in bytes."""
     if path == walk.STDIN:
-        data = _read(click.get_binary_stream("stdin"), limit)
+        data = _read(sys.stdin.buffer, limit)
     else:
         with Path(path).open("rb") as file:
             data = _read(file, limit)
