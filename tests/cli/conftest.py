@@ -75,7 +75,7 @@ def folder(tmp_path: Path) -> Path:
 def run(folder: Path, environment: dict[str, str]) -> Run:
     """`run("mask", "file", input=b"...")`: run the command line to its end."""
 
-    def _run(*arguments: str | Path, input: bytes = b"", **extra: str) -> subprocess.CompletedProcess[bytes]:  # noqa: A002
+    def _run(*arguments: str | Path, input: bytes = b"", **extra: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             [*COMMAND, *map(str, arguments)],
             input=input,
@@ -90,7 +90,7 @@ def run(folder: Path, environment: dict[str, str]) -> Run:
 
 
 @pytest.fixture
-def started(folder: Path, environment: dict[str, str]) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
+def started(folder: Path, environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """`started("restore", ...)`: start the command line with pipes; ended with the test."""
     processes: list[subprocess.Popen[bytes]] = []
 

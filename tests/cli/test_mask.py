@@ -119,7 +119,7 @@ def test_no_output_without_its_mapping(run: Run, text: bytes, leaks: Leaks, fold
 
 
 def test_parallel_runs_share_a_mapping(
-    started: Callable[..., "subprocess.Popen[bytes]"], run: Run, planted: dict[str, str]
+    started: Callable[..., subprocess.Popen[bytes]], run: Run, planted: dict[str, str]
 ) -> None:
     """Several `mask` that write one mapping file at the same time lose nothing of each other."""
     texts = [f"{planted['ec2_instance'][:-1]}{digit}".encode() for digit in range(6)]

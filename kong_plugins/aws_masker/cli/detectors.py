@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +15,11 @@ from kong_plugins.aws_masker.cli import report
 from kong_plugins.aws_masker.cli.edge import write
 from kong_plugins.aws_masker.cli.options import config_option, format_option
 from kong_plugins.aws_masker.config import load_settings
-from kong_plugins.aws_masker.families import FAMILIES
+from kong_plugins.aws_masker.detect import DETECTORS
+from kong_plugins.aws_masker.families import CUSTOM_PREFIX, FAMILIES
+from kong_plugins.aws_masker.masking import Masker
 from kong_plugins.aws_masker.settings import Settings
+from kong_plugins.aws_masker.text import Text as Input
 
 
 class Row(NamedTuple):
@@ -25,6 +29,7 @@ class Row(NamedTuple):
     state: str
     switch: str
     finds: str
+    example: str
 
 
 @click.command(
@@ -34,23 +39,36 @@ class Row(NamedTuple):
 @format_option("table", "json")
 @config_option
 def detectors(form: str, config: Path | None) -> None:
-    """List the families of values that are looked for, with the setting that switches each, and its state."""
+    """List the families of values that are looked for: the setting that switches each, its state, and an example."""
     rows = _rows(load_settings(config))
     if form == "json":
         write(orjson.dumps([row._asdict() for row in rows], option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         return
-    grid = report.grid("Family", "State", "Switch", "Finds")
+    grid = report.grid("Family", "State", "Switch", "Finds", "Example")
     for row in rows:
-        grid.add_row(row.family, Text(row.state, "green" if row.state == "on" else "yellow"), row.switch, row.finds)
+        state = Text(row.state, "green" if row.state == "on" else "yellow")
+        grid.add_row(row.family, state, row.switch, Text(row.finds), Text(row.example))
     report.console(sys.stdout).print(grid)
 
 
 def _rows(settings: Settings) -> list[Row]:
+    examples = _examples()
     rows = [
-        Row(name, "on" if getattr(settings, family.switch) else "off", family.switch, family.summary)
+        Row(name, "on" if getattr(settings, family.switch) else "off", family.switch, family.summary, examples[name])
         for name, family in FAMILIES.items()
     ]
     return rows + [
-        Row(custom.name, "on", "custom_patterns", "a pattern of the configuration")
+        Row(f"{CUSTOM_PREFIX}{custom.name}", "on", "custom_patterns", "a pattern of the configuration", custom.pattern)
         for custom in settings.custom_patterns
     ]
+
+
+def _examples() -> dict[str, str]:
+    """Return the shortest of the detectors' samples in which a value of the family is found, for every family."""
+    masker = Masker(Settings(mask_public_ips=True), os.urandom(32))
+    samples = [sample.replace("«", "").replace("»", "") for detector in DETECTORS for sample in detector.positives]
+    examples: dict[str, str] = {}
+    for sample in sorted(samples, key=len):
+        for span in masker.scan([Input(sample.encode())])[0]:
+            examples.setdefault(span.family, " ".join(sample.split()))
+    return examples

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+
 from kong_plugins.aws_masker.cli.checks import Check
+from kong_plugins.aws_masker.detect import DETECTORS
 from kong_plugins.aws_masker.errors import MaskerError
+from kong_plugins.aws_masker.masking import Masker, restore
+from kong_plugins.aws_masker.settings import Settings
+from kong_plugins.aws_masker.text import Text
 from kong_plugins.aws_masker.wire import codings as coded
 
 SAMPLE = b"abcdefghijklmnopqrstuvwxyz" * 100
