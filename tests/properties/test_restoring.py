@@ -1,0 +1,162 @@
+"""What restoring guarantees: any cut, any stranger's look-alike, and the changes that models make."""
+
+from __future__ import annotations
+
+import html
+import json
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kong_plugins.aws_masker.errors import MaskerError
+from kong_plugins.aws_masker.masking import StreamRestorer, restore
+from kong_plugins.aws_masker.settings import Settings
+from kong_plugins.aws_masker.text import Text
+from tests.properties.texts import SHAPED, encoded, filler, junk, lookup_in, mask, masker, requests
+
+_SESSION = masker().session()
+_SESSION.mask([Text(planted.text.encode()) for planted in SHAPED])
+_MAPPING = _SESSION.mapping
+_LOOKUP = lookup_in(_MAPPING)
+_PLACEHOLDERS = sorted(_MAPPING)
+_OPAQUE = masker(Settings(preserve_structure=False)).session()
+_OPAQUE.mask([Text(planted.text.encode()) for planted in SHAPED])
+_OPAQUE_LOOKUP = lookup_in(_OPAQUE.mapping)
+_OPAQUE_PLACEHOLDERS = sorted(_OPAQUE.mapping)
+
+_piece = st.one_of(
+    st.sampled_from(_PLACEHOLDERS),
+    st.sampled_from(_OPAQUE_PLACEHOLDERS),
+    st.sampled_from(_PLACEHOLDERS).flatmap(lambda p: st.integers(0, len(p)).map(lambda cut: p[:cut])),
+    st.sampled_from(_PLACEHOLDERS).flatmap(lambda p: st.integers(0, len(p)).map(lambda cut: p[cut:])),
+    filler.map(str.encode),
+    st.binary(max_size=8),
+)
+answers = st.lists(_piece, max_size=12).map(b"".join)
+"""What a model may answer: placeholders, pieces of them, anything."""
+
+
+def _any_lookup(placeholder: bytes) -> bytes | None:
+    found = _LOOKUP(placeholder)
+    return found if found is not None else _OPAQUE_LOOKUP(placeholder)
+
+
+def _json_escape(value: bytes) -> bytes:
+    return json.dumps(value.decode("utf-8", "surrogateescape"))[1:-1].encode("utf-8", "surrogateescape")
+
+
+def _streamed(pieces: list[bytes], escape: bool) -> bytes:
+    restorer = StreamRestorer(_any_lookup, _json_escape if escape else None)
+    return b"".join([*(restorer.feed(piece) for piece in pieces), restorer.flush()])
+
+
+@given(answers, st.lists(st.integers(0, 400), max_size=30), st.booleans())
+def test_any_chunking_gives_the_same(answer: bytes, cuts: list[int], escape: bool) -> None:
+    """However the stream is cut, the sum is what the whole text gives."""
+    borders = [0, *sorted(cut for cut in cuts if cut < len(answer)), len(answer)]
+    pieces = [answer[a:b] for a, b in zip(borders, borders[1:], strict=False)]
+    whole = restore(answer, _any_lookup, _json_escape if escape else None)
+    assert _streamed(pieces, escape) == whole
+    assert _streamed([answer[n : n + 1] for n in range(len(answer))], escape) == whole
+
+
+@given(requests, st.integers(1, 7))
+def test_a_masked_text_comes_back_in_any_pieces(request: list[Text], width: int) -> None:
+    """Mask, stream in pieces, restore: the original."""
+    masked, mapping = mask(request, masker())
+    for text, result in zip(request, masked, strict=True):
+        restorer = StreamRestorer(lookup_in(mapping))
+        pieces = [restorer.feed(result[n : n + width]) for n in range(0, len(result), width)]
+        assert b"".join([*pieces, restorer.flush()]) == text.value
+
+
+@pytest.mark.parametrize("placeholder", random.Random(5).sample(_PLACEHOLDERS, 60), ids=lambda p: p.decode()[:12])
+def test_every_single_cut_of_a_placeholder(placeholder: bytes) -> None:
+    """Each placeholder, cut at each byte, between words and at the ends of the text."""
+    for text in (placeholder, b"see " + placeholder + b", then", b"(" + placeholder + b")\n"):
+        whole = restore(text, _LOOKUP)
+        assert _MAPPING[placeholder].value in whole
+        for cut in range(len(text) + 1):
+            assert _streamed([text[:cut], text[cut:]], False) == whole
+
+
+@given(junk)
+def test_a_text_without_placeholders_stays(text: bytes) -> None:
+    """What only looks like a placeholder comes back unharmed: nothing was mapped, so nothing is restored."""
+    assert restore(text, lambda _: None) == text
+    restorer = StreamRestorer(lambda _: None)
+    assert restorer.feed(text) + restorer.flush() == text
+
+
+@given(encoded)
+def test_real_values_in_an_answer_stay(text: bytes) -> None:
+    """Values that the model knows from elsewhere, in the shape of placeholders, are not touched."""
+    assert restore(text, _any_lookup) == text
+
+
+@pytest.mark.parametrize("placeholder", random.Random(6).sample(_PLACEHOLDERS, 40), ids=lambda p: p.decode()[:12])
+def test_a_stranger_of_the_same_shape_stays(placeholder: bytes) -> None:
+    """One other character, or one more, makes another word: it is not restored."""
+    last = placeholder[-1:]
+    other = placeholder[:-1] + (
+        b"b" if last in b"ac3" else b"3" if last.isdigit() else b"a" if last.islower() else b"A"
+    )
+    if other != placeholder and other not in _MAPPING and other.lower() not in {p.lower() for p in _MAPPING}:
+        assert restore(b" " + other + b" ", _LOOKUP) == b" " + other + b" "
+    longer = placeholder + b"7q"
+    assert restore(longer, _LOOKUP) == longer
+
+
+@given(answers)
+def test_nothing_is_held_back_longer_than_a_placeholder(answer: bytes) -> None:
+    """What is held back is shorter than the longest placeholder with the changes that a model may make."""
+    restorer = StreamRestorer(_any_lookup)
+    sent = b"".join(restorer.feed(answer[n : n + 1]) for n in range(len(answer)))
+    held = restorer.flush()
+    assert len(held) <= 4 * max(map(len, (*_PLACEHOLDERS, *_OPAQUE_PLACEHOLDERS)))
+    assert sent + held == restore(answer, _any_lookup)
+
+
+def test_a_sentence_is_not_held_back() -> None:
+    """Ordinary prose goes on at once, up to its last word."""
+    restorer = StreamRestorer(_any_lookup)
+    assert restorer.feed(b"The instance is healthy, and nothing else is to do. ").endswith(b"nothing else is to do.")
+
+
+_TOLD = [p for p in random.Random(7).sample(_PLACEHOLDERS, 80) if len(p) >= 12]
+
+
+@pytest.mark.parametrize("placeholder", _TOLD, ids=lambda p: p.decode()[:14])
+def test_the_changes_of_models_are_undone(placeholder: bytes) -> None:
+    r"""Markdown's `\-`, `\.` and `\_`, HTML entities and a line break inside are undone, cut anywhere."""
+    value = _MAPPING[placeholder].value
+    text = placeholder.decode()
+    changed = [text.replace("-", "\\-").replace(".", "\\."), text.replace("-", "&#45;"), text.replace("/", "&#x2F;")]
+    changed += [f"`{text}`", f"**{text}**", html.escape(f"<{text}>"), f'"{text}"']
+    for told in changed:
+        assert value in restore(f"see {told} ok".encode(), _LOOKUP), told
+        assert value in _streamed([bytes([byte]) for byte in f"see {told} ok".encode()], False), told
+
+
+@pytest.mark.parametrize("placeholder", _OPAQUE_PLACEHOLDERS[::9], ids=lambda p: p.decode()[:14])
+def test_opaque_placeholders_survive_what_models_do(placeholder: bytes) -> None:
+    """Opaque tokens come back in lower case, too, and broken across two lines."""
+    value = _OPAQUE.mapping[placeholder].value
+    middle = len(placeholder) // 2
+    for told in (placeholder, placeholder.lower(), placeholder.title(), b"`" + placeholder + b"`"):
+        assert value in restore(b"see " + told + b" ok", _OPAQUE_LOOKUP), told
+    broken = b"`" + placeholder[:middle] + b"\n" + placeholder[middle:] + b"`"
+    assert value in restore(broken, _OPAQUE_LOOKUP)
+
+
+@given(st.binary(max_size=200), st.sampled_from((b"", b"x" * 31, b"x" * 32)))
+def test_garbage_raises_only_our_errors(text: bytes, key: bytes) -> None:
+    """Whatever comes in, the worst that comes out is an error of ours."""
+    try:
+        session = masker(Settings(), key).session("\ud800")
+        session.mask([Text(text, text[:20])])
+        restore(text, lookup_in(session.mapping))
+    except MaskerError:
+        assert len(key) < 32
