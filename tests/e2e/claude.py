@@ -38,7 +38,7 @@ class ClaudeCode:
             "ANTHROPIC_API_KEY": "anything",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         }
-        command = [self.binary, "-p", prompt, *options, "--allowedTools", "Bash", "Read", "Write"]
+        command = [str(self.binary), "-p", prompt, *options, "--allowedTools", "Bash", "Read", "Write"]
         done = subprocess.run(
             command,
             cwd=self.project,
