@@ -58,7 +58,7 @@ _TRUTH: dict[str, re.Pattern[bytes]] = {
         "elb host": r"\b(?P<value>[A-Za-z0-9-]+-[0-9]{9,})\.[a-z0-9-]+\.elb\.amazonaws\.com",
         "ecr host": r"\b(?P<value>[0-9]{12})\.dkr\.ecr\.",
         "sqs url": r"\.amazonaws\.com/(?P<value>[0-9]{12}/[A-Za-z0-9_-]+)",
-        "kms key": r'"(?:KeyId|KmsKeyId|KMSMasterKeyID)"\s*:\s*"(?P<value>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"',
+        "kms key": r'"(?:KeyId|KmsKeyId|KMSMasterKeyID)": "(?P<value>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"',
         "hosted zone": r"hostedzone/(?P<value>Z[A-Z0-9]{12,31})\b",
         "private ip": r'"(?P<value>(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}(?:/\d+)?)"',
         "cognito pool": r'"(?P<value>[a-z]{2}-[a-z]+-\d_[A-Za-z0-9]{9})"',

@@ -25,6 +25,10 @@ arn:aws:sts::{account}:federated-user/{name}
 arn:aws:s3:::{name}
 arn:aws:s3:::{dotted}
 arn:aws:s3:::{name}/*
+arn:aws:s3:::{name}-{account}
+arn:aws:s3:::{name}-{account}-{region}/*
+arn:aws:iam::{account}:role/{camel}-i-{hex17}
+arn:aws:iam::{account}:role/{name}-{account:2}-{camel}
 arn:aws:s3:{region}:{account}:accesspoint/{name}
 arn:aws:lambda:{region}:{account}:function:{name}
 arn:aws:lambda:{region}:{account}:function:{under}:7

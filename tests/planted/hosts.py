@@ -49,6 +49,7 @@ vpce vpce-{hex17}-{alnum8}.s3.{region}.vpce.amazonaws.com
 s3-virtual {name}.s3.{region}.amazonaws.com
 s3-global {name}.s3.amazonaws.com
 s3-dash {name}.s3-eu-west-1.amazonaws.com
+s3-account {name}-{account}.s3.{region}.amazonaws.com
 s3-dotted {dotted}.s3.{region}.amazonaws.com
 s3-dualstack {name}.s3.dualstack.{region}.amazonaws.com
 s3-accelerate {name}.s3-accelerate.amazonaws.com
@@ -74,6 +75,8 @@ _URIS = """
 s3-uri s3://{name}
 s3-uri-key s3://{name}/2024/05/part-0000.parquet
 s3-uri-dotted s3://{dotted}/
+s3-uri-account s3://{name}-{account}/x
+s3-uri-account-region s3://{name}-{account}-eu-west-1-{name:2}/x
 s3a-uri s3a://{name}/warehouse
 s3n-uri s3n://{name}/warehouse
 sqs-url https://sqs.{region}.amazonaws.com/{account}/{name}

@@ -77,7 +77,18 @@ def _planted(row: str) -> Planted:
 NAMED: tuple[Planted, ...] = tuple(_planted(row) for row in _ROWS.strip().splitlines())
 
 # Names that are paths, by the same contexts: every segment after the public head is a name.
+_BUCKET = Context(
+    "BucketName", "aws s3api get-bucket-acl --bucket", "aws_s3_bucket", "bucket", "AWS::S3::Bucket", "S3_BUCKET"
+)
+_ROLE = Context("RoleName", "aws iam get-role --role-name", "aws_iam_x", "role_name", "AWS::IAM::Role", "ROLE_NAME")
 _PATHS = (
+    # Names that hold a value of another family: all of the name is secret, not only that part.
+    ("bucket-of-account", "{name}-{account}", _BUCKET),
+    ("bucket-of-account-region", "{name}-{account}-{region}", _BUCKET),
+    ("bucket-of-uuid", "{name}-{uuid}", _BUCKET),
+    ("role-of-instance", "{camel}-i-{hex17}", _ROLE),
+    ("role-of-vpc", "vpc-{hex17}-{name}", _ROLE),
+    ("bucket-of-address", "{name}-{ip10}", _BUCKET),
     ("parameter", "/{name}/{name:2}", Context("ParameterName", "aws ssm get-parameter --name", "aws_ssm_parameter", "parameter_name", "AWS::SSM::Parameter", "SSM_PARAMETER_NAME")),
     ("lambda-logs", "/aws/lambda/{name}", Context("LogGroupName", "aws logs filter-log-events --log-group-name", "aws_cloudwatch_log_stream", "log_group_name", "AWS::Logs::LogGroup", "LOG_GROUP_NAME")),
     ("secret-path", "{name}/{name:2}", Context("SecretId", "aws secretsmanager get-secret-value --secret-id", "aws_secretsmanager_secret_version", "secret_id", "AWS::SecretsManager::Secret", "SECRET_ID")),

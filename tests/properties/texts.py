@@ -20,14 +20,27 @@ from tests.planted.names import NAMED
 from tests.planted.negatives import NEGATIVES
 
 KEY = bytes(range(32))
+DEFAULTS = Settings()
 SHAPED: tuple[Planted, ...] = tuple(p for p in (*IDS, *ARNS, *HOSTS, *URIS) if p.shaped)
 ALL: tuple[Planted, ...] = (*IDS, *ARNS, *HOSTS, *URIS, *NAMED, *DOCUMENTS)
 
 # The characters that detectors and placeholders care for, so that arbitrary texts come near them.
 _SIGNS = st.text(alphabet="-./:_=\"'\\ \n\r\t@%+0123456789abcdefAKISZz{}[]<>|,;&ä한😀", max_size=12)
 _WORDS = st.sampled_from(
-    ("arn:aws:", "s3://", "i-", "vpc-", "bucket", '"Bucket": "', "--bucket ", ".amazonaws.com", "account ", "10.", "\\n", "fd00:")
-)  # fmt: skip
+    (
+        "arn:aws:",
+        "s3://",
+        "i-",
+        "bucket",
+        '"Bucket": "',
+        "--bucket ",
+        ".amazonaws.com",
+        "account ",
+        "10.",
+        "\\n",
+        "fd00:",
+    )
+)
 filler = st.one_of(_SIGNS, _WORDS, st.text(max_size=20), st.sampled_from(sorted(NEGATIVES.values(), key=len)[:40]))
 
 
@@ -55,7 +68,7 @@ requests = st.lists(st.builds(Text, encoded, keys), min_size=1, max_size=4)
 
 
 @cache
-def masker(settings: Settings = Settings(), key: bytes = KEY) -> Masker:
+def masker(settings: Settings = DEFAULTS, key: bytes = KEY) -> Masker:
     """Build a masker once for each key and settings."""
     return Masker(settings, key)
 
