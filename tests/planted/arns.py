@@ -47,7 +47,7 @@ arn:aws:rds:{region}:{account}:subgrp:{name}
 arn:aws:rds:{region}:{account}:pg:{name}
 arn:aws:dynamodb:{region}:{account}:table/{camel}
 arn:aws:dynamodb:{region}:{account}:table/{under}/index/{name}
-arn:aws:dynamodb:{region}:{account}:table/{name}/stream/2024-05-01T10:11:12.123
+arn:aws:dynamodb:{region}:{account}:table/{name}/stream/{loose}
 arn:aws:sqs:{region}:{account}:{name}
 arn:aws:sqs:{region}:{account}:{name}.fifo
 arn:aws:sns:{region}:{account}:{name}
@@ -92,7 +92,7 @@ arn:aws:cloudtrail:{region}:{account}:trail/{name}
 arn:aws:route53:::hostedzone/Z{ALNUM20}
 arn:aws:acm:{region}:{account}:certificate/{uuid}
 arn:aws:apigateway:{region}::/restapis/{alnum10}
-arn:aws:execute-api:{region}:{account}:{alnum10}/prod/GET/*
+arn:aws:execute-api:{region}:{account}:{alnum10}/*
 arn:aws:cognito-idp:{region}:{account}:userpool/{region}_{mixed9}
 arn:aws:cognito-identity:{region}:{account}:identitypool/{region}:{uuid}
 arn:aws:elasticache:{region}:{account}:cluster:{name}

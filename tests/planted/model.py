@@ -158,10 +158,17 @@ NAMES = frozenset({"name", "under", "dotted", "upper", "camel", "plaincamel", "e
 """Holes that hold names without a shape of their own."""
 
 
+def _public(literal: str) -> str:
+    """Return what of a literal piece has to stay: joints between two secrets may go, as may the end of a name."""
+    rest = literal[literal.find(".") :] if literal.startswith("-") and "." in literal else literal
+    letters = sum(character.isalpha() for character in rest)
+    return "" if (literal.startswith("-") and rest == literal) or (letters < 2 and ":" not in rest) else rest
+
+
 def plant(
     family: str, template: str, seed: int, *, kind: str = "id", shaped: bool = True, context: Context = NO_CONTEXT
 ) -> Planted:
-    """Fill `template`; `{region}` is public, `{name:2}` is a second, different name."""
+    """Fill `template`; `{region}` is public, `{loose}` may stay or not, `{name:2}` is a second, different name."""
     rng = random.Random(f"{seed} {family} {template}")
     text, literal = "", ""
     secrets: list[Secret] = []
@@ -170,6 +177,11 @@ def plant(
         text += piece
         literal += piece
         if hole is None:
+            continue
+        if hole == "loose":
+            text += "2024-05-01T10:11:12.123"
+            public.append(literal)
+            literal = ""
             continue
         if hole == "region":
             region = rng.choice(("us-east-1", "eu-west-1", "ap-northeast-2", "eu-central-1"))
@@ -184,4 +196,5 @@ def plant(
         public.append(literal)
         literal = ""
     public.append(literal)
-    return Planted(family, kind, text, tuple(secrets), tuple(p for p in public if p), context, shaped)
+    known = () if kind == "name" else tuple(piece for piece in map(_public, public) if piece)
+    return Planted(family, kind, text, tuple(secrets), known, context, shaped)
