@@ -12,7 +12,6 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import anyio
 import orjson
 from cachetools import LRUCache
 from starlette.applications import Starlette
@@ -37,12 +36,10 @@ class StandIn:
     Attributes:
         script: what it answers; may be replaced at any time.
         requests: every request as it arrived, oldest first, at most the last 1000.
-        pause: seconds between two events of a stream.
     """
 
-    def __init__(self, script: Script = echo.script, pause: float = 0.0) -> None:
+    def __init__(self, script: Script = echo.script) -> None:
         self.script = script
-        self.pause = pause
         self.requests: deque[Recorded] = deque(maxlen=_KEPT)
         self._batches: LRUCache[str, list[dict[str, Any]]] = LRUCache(_KEPT)
         self._responses: LRUCache[str, tuple[dict[str, Any], ...]] = LRUCache(_KEPT)
@@ -85,7 +82,7 @@ class StandIn:
         if isinstance(answer, Failure):
             return _reply(anthropic_api.error(answer), answer.status)
         if received.body.get("stream"):
-            return self._stream(anthropic_api.events(answer, received))
+            return _stream(anthropic_api.events(answer, received))
         return _reply(anthropic_api.message(answer, received))
 
     async def _count_tokens(self, request: Request) -> Response:
@@ -130,7 +127,7 @@ class StandIn:
         if isinstance(answer, Failure):
             return _reply(openai_chat.error(answer), answer.status)
         if received.body.get("stream"):
-            return self._stream(openai_chat.chunks(answer, received))
+            return _stream(openai_chat.chunks(answer, received))
         return _reply(openai_chat.completion(answer, received))
 
     async def _respond(self, request: Request) -> Response:
@@ -141,22 +138,22 @@ class StandIn:
             return _reply(openai_chat.error(answer), answer.status)
         whole = openai_responses.response(answer, received)
         self._responses[whole["id"]] = (*received.items, *whole["output"])
-        return self._stream(openai_responses.events(whole)) if body.get("stream") else _reply(whole)
-
-    def _stream(self, events: Iterator[bytes]) -> Response:
-        async def paced() -> AsyncIterator[bytes]:
-            for event in events:
-                middle = len(event) // 3  # so that a network read does not end where an event ends
-                yield event[:middle]
-                yield event[middle:]
-                await anyio.sleep(self.pause)
-
-        return StreamingResponse(paced(), media_type="text/event-stream; charset=utf-8", headers=_headers())
+        return _stream(openai_responses.events(whole)) if body.get("stream") else _reply(whole)
 
 
 def create_app() -> StandIn:
     """Return a stand-in with its default script."""
     return StandIn()
+
+
+def _stream(events: Iterator[bytes]) -> Response:
+    async def pieces() -> AsyncIterator[bytes]:
+        for event in events:
+            middle = len(event) // 3  # so that a network read does not end where an event ends
+            yield event[:middle]
+            yield event[middle:]
+
+    return StreamingResponse(pieces(), media_type="text/event-stream; charset=utf-8", headers=_headers())
 
 
 def _headers() -> dict[str, str]:
