@@ -1,0 +1,88 @@
+"""The proxy as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from kong_plugins.aws_masker import __version__
+from kong_plugins.aws_masker.errors import ConfigError
+from kong_plugins.aws_masker.proxy.forward import Forwarder
+from kong_plugins.aws_masker.proxy.metrics import Metrics
+from kong_plugins.aws_masker.proxy.upstream import READ_TIMEOUT, Upstream
+from kong_plugins.aws_masker.settings import Settings
+
+OWN_PREFIX = "/.aws-masker"
+"""Paths under it are answered here and never go upstream."""
+
+
+def create_app(
+    upstream: str,
+    settings: Settings,
+    key: bytes,
+    *,
+    tenant_header: str | None = None,
+    read_timeout: float = READ_TIMEOUT,
+) -> Starlette:
+    """Return the proxy in front of one LLM API.
+
+    Args:
+        upstream: The API's base URL; a path in it is put before each request's path.
+        settings: What to mask, and the bounds.
+        key: At least 32 secret bytes.
+        tenant_header: Name of the request header that tells tenants apart; it is not sent upstream. Requests without it
+            belong to the tenant "".
+        read_timeout: Seconds to wait for each next piece of an answer.
+
+    Raises:
+        ConfigError: the upstream or the header's name is not valid.
+    """
+    metrics = Metrics()
+    connection = Upstream(upstream, read_timeout)
+    forwarder = Forwarder(connection, settings, key, metrics, _header_name(tenant_header))
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await connection.aclose()
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok", "version": __version__})
+
+    async def render(_: Request) -> Response:
+        return Response(metrics.render(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    async def unknown(_: Request) -> Response:
+        raise HTTPException(404)
+
+    own = [Route("/healthz", healthz), Route("/metrics", render), Route("/{rest:path}", unknown)]
+    app = Starlette(routes=[Mount(OWN_PREFIX, routes=own)], lifespan=lifespan)
+    # Everything else, `*` included, which no route could match.
+    app.router.default = forwarder
+    return app
+
+
+def _header_name(name: str | None) -> bytes | None:
+    if name is None:
+        return None
+    if not name or not name.isascii() or not all(char.isalnum() or char in "-_" for char in name):
+        raise ConfigError("tenant header: letters, digits, '-' and '_' are allowed")
+    if name.lower() in (
+        "host",
+        "connection",
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "transfer-encoding",
+    ):
+        raise ConfigError("tenant header: a header that HTTP itself needs cannot name the tenant")
+    return name.lower().encode()

@@ -1,0 +1,153 @@
+"""One exchange: the request in, masked, upstream; the answer back, restored, to the client."""
+
+from __future__ import annotations
+
+import time
+from contextlib import aclosing
+
+import anyio
+import httpx2
+from anyio import to_thread
+from starlette.types import Receive, Scope, Send
+
+from kong_plugins.aws_masker.errors import (
+    MaskerError,
+    MaskingFailed,
+    RestoreFailed,
+    UpstreamTimedOut,
+    UpstreamUnreachable,
+)
+from kong_plugins.aws_masker.masking import Masker
+from kong_plugins.aws_masker.pipeline import Head, MaskedRequest, ResponseRestorer, mask_request
+from kong_plugins.aws_masker.proxy.client import Client, ClientGone
+from kong_plugins.aws_masker.proxy.headers import end_to_end, framed, refuse_websocket, tenant_of
+from kong_plugins.aws_masker.proxy.logs import describe, log
+from kong_plugins.aws_masker.proxy.metrics import ANSWERED, CLIENT_GONE, Metrics
+from kong_plugins.aws_masker.proxy.upstream import Upstream, chunks
+from kong_plugins.aws_masker.settings import Settings
+from kong_plugins.aws_masker.text import Lookup
+from kong_plugins.aws_masker.vault.memory import MemoryVault
+from kong_plugins.aws_masker.wire.providers import Api, api_of
+
+_IN_THREAD = 64 * 1024
+"""Body size in bytes from which masking moves to a thread, so that the streams of others go on meanwhile."""
+_THREADS = 4
+"""Large bodies masked at the same time; bounds the memory that they take."""
+
+
+class Forwarder:
+    """The ASGI application that masks, forwards and restores."""
+
+    def __init__(
+        self, upstream: Upstream, settings: Settings, key: bytes, metrics: Metrics, tenant_header: bytes | None
+    ) -> None:
+        self._upstream = upstream
+        self._settings = settings
+        self._metrics = metrics
+        self._tenant_header = tenant_header
+        self._masker = Masker(settings, key)
+        self._vault = MemoryVault(settings.mapping_ttl, settings.max_entries)
+        self._threads = anyio.CapacityLimiter(_THREADS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; no exception leaves here, since the server would log its message."""
+        client = Client(scope, receive, send)
+        api = api_of(client.method, client.path)
+        with self._metrics.running.track_inprogress():
+            outcome = await self._outcome(client, api)
+        self._metrics.requests.labels(api.value, outcome).inc()
+
+    async def _outcome(self, client: Client, api: Api) -> str:
+        begun = time.perf_counter()
+        try:
+            masked, tenant = await self._masked(client)
+            async with client.present():
+                await self._exchange(client, masked, tenant, begun)
+        except ClientGone:
+            return CLIENT_GONE
+        except MaskerError as error:
+            return await self._fail(client, api, error, error)
+        except Exception as error:  # noqa: BLE001 - the edge: whatever it is, the client gets an answer and the log a line
+            return await self._fail(client, api, RestoreFailed() if client.answering else MaskingFailed(), error)
+        return ANSWERED
+
+    async def _fail(self, client: Client, api: Api, shown: MaskerError, cause: Exception) -> str:
+        log.warning("request_failed", api=api.value, code=shown.code, broken_off=client.answering, **describe(cause))
+        await client.fail(api, shown)
+        return shown.code
+
+    async def _masked(self, client: Client) -> tuple[MaskedRequest, str]:
+        """Read and mask the request; its mapping is in the vault before anything can go upstream."""
+        refuse_websocket(client.headers)
+        tenant = tenant_of(client.headers, self._tenant_header)
+        # What `Connection` names goes first: were it taken off after masking, a coding could vanish from the headers.
+        headers = end_to_end(client.headers, b"expect", *([self._tenant_header] if self._tenant_header else []))
+        body = await client.body(self._settings.max_body_size)
+        self._metrics.request_size.observe(len(body))
+
+        def work() -> MaskedRequest:
+            session = self._masker.session(tenant, self._vault.memory(tenant))
+            masked = mask_request(Head(client.method, client.path, headers), body, session, self._settings)
+            self._vault.remember(tenant, masked.mapping)
+            return masked
+
+        with self._metrics.masking_time.time():
+            masked = await to_thread.run_sync(work, limiter=self._threads) if len(body) >= _IN_THREAD else work()
+        self._count(masked)
+        return masked, tenant
+
+    def _count(self, masked: MaskedRequest) -> None:
+        for family, count in masked.counts.items():
+            self._metrics.masked.labels(family).inc(count)
+        for family, count in masked.signed.items():
+            self._metrics.signed.labels(family).inc(count)
+        if masked.signed:
+            log.warning("values_in_signed_blocks", api=masked.api.value, families=masked.signed)
+
+    async def _exchange(self, client: Client, masked: MaskedRequest, tenant: str, begun: float) -> None:
+        headers = framed(masked.headers, masked.body, self._upstream.host)
+        response = await self._upstream.send(client.method, client.target, headers, masked.body)
+        try:
+            restorer = ResponseRestorer(
+                masked.api,
+                response.status_code,
+                end_to_end(response.headers.raw),
+                self._lookup(masked, tenant),
+                self._settings,
+            )
+            await client.start(response.status_code, restorer.headers)
+            await self._relay(client, response, restorer, masked.api, begun)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await response.aclose()
+
+    async def _relay(
+        self, client: Client, response: httpx2.Response, restorer: ResponseRestorer, api: Api, begun: float
+    ) -> None:
+        first = True
+        try:
+            async with aclosing(chunks(response)) as pieces:
+                async for piece in pieces:
+                    if first:
+                        first = False
+                        self._metrics.first_byte_time.labels(api.value).observe(time.perf_counter() - begun)
+                    await client.write(restorer.feed(piece))
+        except (UpstreamUnreachable, UpstreamTimedOut):
+            await client.write(restorer.close())
+            raise
+        await client.write(restorer.close(), last=True)
+
+    def _lookup(self, masked: MaskedRequest, tenant: str) -> Lookup:
+        """Look in this request's mapping first, then in what the tenant's earlier requests left behind."""
+        memory = self._vault.memory(tenant)
+        mapping = masked.mapping
+        found = self._metrics.restored
+
+        def lookup(placeholder: bytes) -> bytes | None:
+            entry = mapping.get(placeholder) or memory.entry(placeholder)
+            if entry is None:
+                return None
+            found.inc()
+            return entry.value
+
+        return lookup

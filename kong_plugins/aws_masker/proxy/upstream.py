@@ -1,0 +1,102 @@
+"""The connection to the LLM API.
+
+Requests go straight to httpx2's transport, below its client: nothing is added (user agent, cookies, default headers),
+no redirect is followed; `HTTPS_PROXY`, `~/.netrc` and the like are not read, only `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+
+import httpx2
+
+from kong_plugins.aws_masker.errors import ConfigError, RequestRefused, UpstreamTimedOut, UpstreamUnreachable
+from kong_plugins.aws_masker.proxy.headers import Headers
+
+CONNECT_TIMEOUT = 10.0
+WRITE_TIMEOUT = 60.0
+READ_TIMEOUT = 600.0
+"""Seconds between two pieces of an answer; a model may think for minutes before the first."""
+_KEEP_ALIVE = 30.0
+_MAX_IDLE = 100
+
+
+class Upstream:
+    """An LLM API under one base URL, with a pool of connections."""
+
+    def __init__(self, url: str, read_timeout: float = READ_TIMEOUT) -> None:
+        """`read_timeout`: seconds to wait for each next piece of an answer.
+
+        Raises:
+            ConfigError: `url` is not an `http` or `https` URL, or has more than host, port and path.
+        """
+        self._url = _checked(url)
+        self._prefix = self._url.raw_path.rstrip(b"/")
+        self.host = self._url.netloc
+        self._timeout = {"connect": CONNECT_TIMEOUT, "read": read_timeout, "write": WRITE_TIMEOUT, "pool": None}
+        # No bound on the number of connections: it would queue one engineer's stream behind another's.
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=_MAX_IDLE, keepalive_expiry=_KEEP_ALIVE)
+        self._transport = httpx2.AsyncHTTPTransport(limits=limits)
+
+    async def send(self, method: str, target: bytes, headers: Headers, body: bytes) -> httpx2.Response:
+        """Send a request and return the answer as soon as its head is there; the caller closes it.
+
+        `target` is the path and query exactly as the client sent them.
+
+        Raises:
+            UpstreamUnreachable, UpstreamTimedOut: there is no answer.
+            RequestRefused: HTTP/1.1 does not allow a header of the request.
+        """
+        request = httpx2.Request(
+            method,
+            self._url,
+            headers=list(headers),
+            stream=httpx2.ByteStream(body),
+            extensions={"timeout": self._timeout, "target": self._prefix + target},
+        )
+        with _own_errors():
+            response = await self._transport.handle_async_request(request)
+        if not 200 <= response.status_code <= 599:
+            await response.aclose()
+            raise UpstreamUnreachable("the answer's status is not one of a final answer")
+        return response
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+
+async def chunks(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
+    """Yield the answer's body as it arrives, still encoded.
+
+    Raises:
+        UpstreamUnreachable, UpstreamTimedOut: the body broke off.
+    """
+    with _own_errors():
+        async for chunk in response.aiter_raw():
+            yield chunk
+
+
+def _checked(url: str) -> httpx2.URL:
+    try:
+        parsed = httpx2.URL(url)
+    except httpx2.InvalidURL:
+        raise ConfigError("upstream: not a URL") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ConfigError("upstream: an http or https URL is needed, such as https://api.anthropic.com")
+    if parsed.userinfo or parsed.query or parsed.fragment:
+        raise ConfigError("upstream: only scheme, host, port and path are allowed")
+    return parsed
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    try:
+        yield
+    except httpx2.TimeoutException as error:
+        raise UpstreamTimedOut from error
+    except httpx2.LocalProtocolError as error:
+        raise RequestRefused("HTTP/1.1 does not allow one of the headers") from error
+    except httpx2.TransportError as error:
+        raise UpstreamUnreachable from error
