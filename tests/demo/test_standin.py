@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -115,6 +116,25 @@ def test_it_records_requests_as_they_arrive() -> None:
     recorded = standin.requests[0]
     assert (recorded.method, recorded.target, recorded.body) == ("POST", b"/v1/messages?beta=true", body)
     assert dict(recorded.headers)[b"x-some"] == b"Thing"
+
+
+def test_it_reads_compressed_requests() -> None:
+    """A compressed body is understood, recorded as it came, and can be searched all the same."""
+    body = gzip.compress(orjson.dumps({"messages": [{"role": "user", "content": "i-0f3c9a71be5d24806"}]}))
+    standin = create_app()
+    with TestClient(standin) as client:
+        answer = client.post("/v1/messages", content=body, headers={"content-encoding": "gzip"})
+    assert "i-0f3c9a71be5d24806" in answer.text
+    assert standin.requests[0].body == body
+    assert b"i-0f3c9a71be5d24806" in standin.requests[0].raw
+
+
+def test_malformed_json_is_an_error_of_the_request() -> None:
+    """As with the real API."""
+    with TestClient(create_app()) as client:
+        answer = client.post("/v1/messages", content=b'{"messages": ')
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "invalid_request_error"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from kong_plugins.aws_masker.demo.answers import Answer, Call, Failure, Say, Thinking, turns
 from kong_plugins.aws_masker.demo.received import Received
 from kong_plugins.aws_masker.settings import CustomPattern, Settings
+from kong_plugins.aws_masker.wire import codings
 from tests.e2e.agents import (
     TOOL,
     Outcome,
@@ -169,6 +170,18 @@ def test_errors_of_the_api_keep_their_wording(planted: Planted) -> None:
         client.messages.create(model="m", max_tokens=5, messages=[{"role": "user", "content": planted.log}])
     assert raised.value.status_code == 529
     assert raised.value.body == {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+
+
+@pytest.mark.parametrize("coding", sorted(codings.KNOWN))
+def test_compressed_requests_are_masked(coding: str, planted: Planted) -> None:
+    """Clients that compress their requests are masked like the others."""
+    asked = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": planted.log}]}
+    headers = {"content-type": "application/json", "content-encoding": coding, "x-api-key": "anything"}
+    body = codings.encode(orjson.dumps(asked), [coding])
+    with lab(_all) as here:
+        answer = httpx2.post(f"{here.url}/v1/messages", content=body, headers=headers, trust_env=False)
+    assert planted.found_in(here.received) == set()
+    assert planted.log in answer.json()["content"][0]["text"]
 
 
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/chat/completions", "/v1/responses"])

@@ -9,6 +9,10 @@ from typing import Any
 
 import orjson
 
+from kong_plugins.aws_masker.wire import codings
+
+_LIMIT = 1 << 30
+"""Bytes that a body may decompress to."""
 _UNREAD = frozenset({"type", "role", "id", "tool_use_id", "call_id", "signature", "cache_control", "name"})
 """Fields that a model does not read as text."""
 
@@ -28,11 +32,17 @@ class Recorded:
         """The path without the query."""
         return self.target.split(b"?")[0].decode("latin-1")
 
+    @cached_property
+    def content(self) -> bytes:
+        """The body without its content codings."""
+        applied = codings.listed(value for name, value in self.headers if name.lower() == b"content-encoding")
+        return codings.decode(self.body, applied, _LIMIT)
+
     @property
     def raw(self) -> bytes:
-        """Everything that arrived, in one piece, to search in."""
+        """Everything that arrived, in one piece, to search in; a compressed body also as what it holds."""
         lines = [self.method.encode() + b" " + self.target, *(name + b": " + value for name, value in self.headers)]
-        return b"\n".join(lines) + b"\n\n" + self.body
+        return b"\n".join([*lines, b"", self.body, self.content])
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from kong_plugins.aws_masker.proxy.app import create_app
 from rich.console import Console
 
 from kong_plugins.aws_masker.demo import echo, scene
@@ -17,6 +16,7 @@ from kong_plugins.aws_masker.demo.serving import serving
 from kong_plugins.aws_masker.demo.show import ANSWER, show
 from kong_plugins.aws_masker.demo.standin import StandIn
 from kong_plugins.aws_masker.errors import ConfigError
+from kong_plugins.aws_masker.proxy.app import create_app
 from kong_plugins.aws_masker.settings import Settings
 
 if TYPE_CHECKING:

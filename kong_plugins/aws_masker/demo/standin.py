@@ -56,9 +56,9 @@ class StandIn:
                 Route("/v1/responses", self._respond, methods=["POST"]),
                 Route("/{rest:path}", _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
             ],
-            middleware=[
-                Middleware(GZipMiddleware, minimum_size=200)
-            ],  # the real APIs compress, too; streams stay plain
+            exception_handlers={orjson.JSONDecodeError: _malformed},
+            # The real APIs compress, too. Streams stay plain.
+            middleware=[Middleware(GZipMiddleware, minimum_size=200)],
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,8 +68,9 @@ class StandIn:
             return
         body = await Request(scope, receive).body()
         target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
-        self.requests.append(Recorded(scope["method"], target, tuple(scope["headers"]), body))
-        again: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        recorded = Recorded(scope["method"], target, tuple(scope["headers"]), body)
+        self.requests.append(recorded)
+        again: list[Message] = [{"type": "http.request", "body": recorded.content, "more_body": False}]
 
         async def replay() -> Message:
             return again.pop() if again else await receive()
@@ -179,6 +180,10 @@ async def _models(request: Request) -> Response:
         return _reply({"data": [claude], "has_more": False, "first_id": "stand-in", "last_id": "stand-in"})
     model = {"id": "stand-in", "object": "model", "created": 1_735_689_600, "owned_by": "stand-in"}
     return _reply({"object": "list", "data": [model]})
+
+
+async def _malformed(_: Request, __: Exception) -> Response:
+    return _reply(anthropic_api.error(Failure(400, "invalid_request_error", "The request body is not valid JSON")), 400)
 
 
 async def _unknown(request: Request) -> Response:
