@@ -1,0 +1,107 @@
+"""What HTTP headers say about a body, and the headers of a body that was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import NamedTuple
+
+from kong_plugins.aws_masker.wire import codings
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+_LENGTH_AND_DIGESTS = frozenset({b"content-length", b"content-md5", b"digest", b"content-digest", b"repr-digest"})
+_CODING = b"content-encoding"
+
+
+class Shape(Enum):
+    """How a body of some content type is read."""
+
+    JSON = auto()
+    NDJSON = auto()
+    SSE = auto()
+    TEXT = auto()
+    UNKNOWN = auto()
+
+
+class ContentType(NamedTuple):
+    """A media type and its charset, both in lower case and empty where not given."""
+
+    media_type: str
+    charset: str
+
+    @property
+    def shape(self) -> Shape:
+        """Return how a body of this type is read."""
+        if self.media_type == "application/json" or self.media_type.endswith("+json"):
+            return Shape.JSON
+        if self.media_type in _NDJSON:
+            return Shape.NDJSON
+        if self.media_type == "text/event-stream":
+            return Shape.SSE
+        return Shape.TEXT if self.media_type.startswith("text/") else Shape.UNKNOWN
+
+
+_NDJSON = frozenset(
+    {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonl", "application/jsonlines"}
+)
+
+
+def values(headers: Headers, name: bytes) -> list[bytes]:
+    """Return the values of every header called `name` (lower case)."""
+    return [value for key, value in headers if key.lower() == name]
+
+
+def content_type(value: bytes) -> ContentType:
+    """Read the value of a Content-Type header."""
+    media_type, *parameters = value.decode("latin-1").lower().split(";")
+    charset = ""
+    for parameter in parameters:
+        name, _, setting = parameter.partition("=")
+        if name.strip() == "charset":
+            charset = setting.strip().strip('"')
+    return ContentType(media_type.strip(), charset)
+
+
+def of_changed_body(headers: Headers, length: int | None, *, coded: bool) -> list[tuple[bytes, bytes]]:
+    """Return `headers` for a body that is not the one they came with.
+
+    Digests go, Content-Length becomes `length` in its old place or goes if that is None. `coded`: whether the body
+    still has the content codings that the headers name.
+    """
+    changed: list[tuple[bytes, bytes]] = []
+    lengths = 0
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered == b"content-length" and length is not None and not lengths:
+            changed.append((name, b"%d" % length))
+            lengths += 1
+        elif lowered not in _LENGTH_AND_DIGESTS and (coded or lowered != _CODING):
+            changed.append((name, value))
+    if length is not None and not lengths and not values(headers, b"transfer-encoding"):
+        changed.append((b"content-length", b"%d" % length))
+    return changed
+
+
+def with_readable_codings(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Return `headers` with Accept-Encoding limited to what can be decoded here.
+
+    A header that asks for nothing else stays as it came. One of which nothing is left becomes `identity`: an empty
+    one means the same, but servers have been seen to take it for no header, which allows any coding.
+    """
+    limited: list[tuple[bytes, bytes]] = []
+    for name, value in headers:
+        if name.lower() == b"accept-encoding":
+            offers = [offer.strip() for offer in value.split(b",")]
+            readable = [offer for offer in offers if _is_readable(offer)]
+            limited.append((name, value if len(readable) == len(offers) else b", ".join(readable) or b"identity"))
+        else:
+            limited.append((name, value))
+    return limited
+
+
+def _is_readable(offer: bytes) -> bool:
+    coding, _, weight = offer.decode("latin-1").lower().partition(";")
+    coding = coding.strip()
+    is_refusal = weight.replace(" ", "") in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return coding in codings.KNOWN or coding == "identity" or is_refusal

@@ -1,0 +1,93 @@
+"""Whole JSON texts restored: an answer, a line of NDJSON, the data of a stream event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from kong_plugins.aws_masker.wire.jsontext import JsonText, NotJsonError, to_bytes
+from kong_plugins.aws_masker.wire.providers.common import FREE
+from kong_plugins.aws_masker.wire.rules import Leaf, Rule, Scope, Walk
+
+
+class Piecewise(Protocol):
+    """Restores a text that arrives in pieces."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what is settled of the text so far."""
+
+    def flush(self) -> bytes:
+        """Return what was held back: the text has ended."""
+
+
+class Restoring(Protocol):
+    """Placeholders to values; `escaped` where the text is the inside of a JSON string that is not parsed here."""
+
+    def whole(self, text: bytes, *, escaped: bool = False) -> bytes:
+        """Return `text` restored."""
+
+    def pieces(self, *, escaped: bool = False) -> Piecewise:
+        """Begin a text that arrives in pieces."""
+
+
+Piece = Callable[[int, str, Leaf, str, Scope], "bytes | None"]
+"""Given a string of kind PIECE or JSON_PIECE, returns what to put in its place, or None to leave it."""
+
+_UNTOUCHED = frozenset({Leaf.SIGNED, Leaf.BLOB, Leaf.BINARY})
+
+
+def restored(raw: bytes, rule: Rule, restoring: Restoring) -> bytes:
+    """Return a JSON text with its strings restored; `raw` itself if nothing changes.
+
+    Raises:
+        NotJsonError: not JSON, nested too deeply, or with a repeated key.
+    """
+    changes = Changes(JsonText(raw), restoring)
+    changes.over(rule)
+    return changes.applied()
+
+
+class Changes:
+    """The changed strings of one JSON text."""
+
+    def __init__(self, text: JsonText, restoring: Restoring, piece: Piece | None = None) -> None:
+        """`piece` handles pieces; without it they are restored as whole texts."""
+        self.text = text
+        self.by_token: dict[int, bytes] = {}
+        self._restoring = restoring
+        self._piece = piece
+        self._strings = 0
+
+    @property
+    def tree(self) -> Any:
+        """Return the parsed text."""
+        return self.text.tree
+
+    def over(self, rule: Rule) -> None:
+        """Restore all strings under `rule`; raises NotJsonError."""
+        walk = Walk(self._visit)
+        walk.over(self.text.tree, rule)
+        self._strings = walk.strings
+
+    def applied(self) -> bytes:
+        """Return the text with its changes; raises NotJsonError if a key is repeated."""
+        return self.text.splice(self.by_token, self._strings) if self.by_token else self.text.raw
+
+    def _visit(self, token: int, value: str, leaf: Leaf, key: str, scope: Scope) -> None:
+        if leaf in _UNTOUCHED or (leaf is Leaf.URL and value[:5].lower() == "data:"):
+            return
+        new: bytes | None
+        if self._piece is not None and leaf in (Leaf.PIECE, Leaf.JSON_PIECE):
+            new = self._piece(token, value, leaf, key, scope)
+        else:
+            old = to_bytes(value)
+            new = self._json(old) if leaf in (Leaf.JSON, Leaf.JSON_PIECE) else self._restoring.whole(old)
+            new = None if new == old else new
+        if new is not None:
+            self.by_token[token] = new
+
+    def _json(self, value: bytes) -> bytes:
+        try:
+            return restored(value, FREE, self._restoring)
+        except NotJsonError:
+            return self._restoring.whole(value)

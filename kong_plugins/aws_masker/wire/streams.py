@@ -1,0 +1,198 @@
+"""Event streams restored on the fly.
+
+How it works
+------------
+A model's text arrives in pieces, and a placeholder may be cut anywhere between two of them. The rules of the API
+(`wire.providers`) mark the strings of an event that are pieces, and the *scope*, the index fields above such a string,
+names the block that the piece belongs to. Each block has a restorer of its own, so blocks in flight side by
+side do not mix. For each event:
+
+1. Strings that stand by themselves are restored whole.
+2. Each piece is fed to its block's restorer and replaced by what that gives: the piece itself in nearly all cases (and
+   then the event goes out as its raw bytes), less at its end where a placeholder may have begun, more where
+   one is completed. An event whose text is wholly held back still goes out, with an empty text: it may carry more than
+   the text (usage, a sequence number, the role), and all SDKs take empty deltas, as the providers send them too.
+3. The API says which blocks end with this event. What such a block still holds back is appended to its piece if the
+   event has one, and goes out before the event otherwise, as an extra event: the block's last delta, cut down to
+   the way to its text, so that clients, which add up all strings of a delta, count nothing else twice.
+
+At the end of the stream, and before `[DONE]`, all blocks end. Restorers work on text, events are cut by `wire.sse`
+alone, and neither sees the chunks of the transport; so any chunking gives the same bytes, and any cutting of the same
+text into deltas the same text.
+
+Memory is bounded: a restorer holds back at most a placeholder's length, and at most MAX_BLOCKS blocks are open (the
+oldest is then ended early). An event that outgrows the `limit` ends the work on events: all blocks are flushed, and
+everything from that event's first byte on passes through one text restorer, values JSON-escaped.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from kong_plugins.aws_masker.wire.jsontext import JsonText, NotJsonError, dumped, to_bytes, to_str
+from kong_plugins.aws_masker.wire.providers.common import Policy
+from kong_plugins.aws_masker.wire.restoring import Changes, Piecewise, Restoring
+from kong_plugins.aws_masker.wire.rules import Leaf, Rule, Scope, scope_of
+from kong_plugins.aws_masker.wire.sse import Event, Reader, event_of
+
+MAX_BLOCKS = 1000
+"""Most blocks open at once; real answers have a few dozen."""
+
+_DONE = b"[DONE]"
+
+
+class _Block:
+    """A text in flight: its restorer, and the last event that brought a piece of it."""
+
+    __slots__ = ("event", "restorer", "tree")
+
+    def __init__(self, restorer: Piecewise) -> None:
+        self.restorer = restorer
+        self.event = Event(b"", None)
+        self.tree: Any = None
+
+
+class _Met(NamedTuple):
+    """A piece met in the event at hand."""
+
+    token: int
+    old: bytes
+    new: bytes
+
+
+class EventRestorer:
+    """Restores one stream of server-sent events."""
+
+    def __init__(self, policy: Policy, restoring: Restoring, limit: int) -> None:
+        """`limit`: most bytes of one event."""
+        self._policy = policy
+        self._restoring = restoring
+        self._limit = limit
+        self._reader = Reader()
+        self._blocks: dict[Scope, _Block] = {}
+        self._overflow: Piecewise | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what the client gets for these bytes of the stream."""
+        if self._overflow is not None:
+            return self._overflow.feed(data)
+        out: list[bytes] = []
+        for event in self._reader.feed(data):
+            if self._overflow is not None:
+                out.append(self._overflow.feed(event.raw))
+            elif len(event.raw) > self._limit:
+                out.append(self._overflowed(event.raw))
+            else:
+                out.append(self._event(event))
+        if len(self._reader) > self._limit or self._overflow is not None:
+            rest = self._reader.rest()
+            out.append(self._overflow.feed(rest) if self._overflow is not None else self._overflowed(rest))
+        return b"".join(out)
+
+    def close(self) -> bytes:
+        """Return what is still held back, and an unfinished last event as it came: the stream has ended."""
+        if self._overflow is not None:
+            return self._overflow.flush()
+        return self._end(list(self._blocks)) + self._reader.rest()
+
+    def _overflowed(self, data: bytes) -> bytes:
+        self._overflow = self._restoring.pieces(escaped=True)
+        return self._end(list(self._blocks)) + self._overflow.feed(data)
+
+    def _event(self, event: Event) -> bytes:
+        if event.data is None:
+            return event.raw
+        if event.data.strip() == _DONE:
+            return self._end(list(self._blocks)) + event.raw
+        try:
+            return self._restored(event, JsonText(event.data))
+        except NotJsonError:
+            return event.with_data(self._restoring.whole(event.data))
+
+    def _restored(self, event: Event, text: JsonText) -> bytes:
+        met: dict[Scope, _Met] = {}
+        extras: list[bytes] = []
+
+        def piece(token: int, value: str, leaf: Leaf, key: str, scope: Scope) -> bytes | None:
+            name = (*scope, key)
+            if name not in self._blocks and len(self._blocks) >= MAX_BLOCKS:
+                extras.append(self._end([next(iter(self._blocks))]))
+            block = self._block(name, leaf)
+            block.event, block.tree = event, text.tree
+            old = to_bytes(value)
+            met[name] = _Met(token, old, block.restorer.feed(old))
+            return None if met[name].new == old else met[name].new
+
+        changes = Changes(text, self._restoring, piece)
+        changes.over(self._policy.event)
+        ended = list(self._policy.ended(text.tree, self._blocks)) if isinstance(text.tree, dict) else []
+        for name in ended:
+            if name in met:
+                _append(changes, met[name], self._blocks.pop(name).restorer.flush())
+            else:
+                extras.append(self._end([name]))
+        data = changes.applied()
+        restored = event.raw if data is text.raw else event.with_data(data)
+        return b"".join([*extras, restored]) if extras else restored
+
+    def _block(self, name: Scope, leaf: Leaf) -> _Block:
+        block = self._blocks.get(name)
+        if block is None:
+            block = _Block(self._restoring.pieces(escaped=leaf is Leaf.JSON_PIECE))
+            self._blocks[name] = block
+        return block
+
+    def _end(self, names: list[Scope]) -> bytes:
+        """End the blocks; return the extra events with what they held back."""
+        extras: list[bytes] = []
+        for name in names:
+            block = self._blocks.pop(name)
+            held = block.restorer.flush()
+            if held:
+                tree = _cut_down(block.tree, self._policy.event, name, to_str(held))
+                extras.append(event_of(block.event.name, dumped(tree), block.event.newline))
+        return b"".join(extras)
+
+
+def _append(changes: Changes, piece: _Met, held: bytes) -> None:
+    """Let `piece`, the last of its block, also bring what the block held back."""
+    if held:
+        changes.by_token[piece.token] = piece.new + held
+        if piece.new + held == piece.old:
+            del changes.by_token[piece.token]
+
+
+def _cut_down(root: Any, rule: Rule, name: Scope, text: str) -> Any:
+    """Return the event `root` with nothing but the way to the piece of block `name`, which becomes `text`.
+
+    The root keeps its plain fields (`id`, `model`, `sequence_number`, ...) and empty lists in the place of lists.
+    """
+
+    def cut(node: Any, rule: Rule, key: str, scope: Scope, *, is_root: bool) -> Any:
+        if isinstance(node, str):
+            is_piece = rule.leaf in (Leaf.PIECE, Leaf.JSON_PIECE)
+            return text if is_piece and (*scope, key) == name else None
+        if isinstance(node, list):
+            found = [cut(child, rule, key, scope, is_root=False) for child in node]
+            return [child for child in found if child is not None][:1] or None
+        if not isinstance(node, dict):
+            return None
+        rule = rule.pick(node) if rule.pick else rule
+        scope = scope_of(rule, node, scope)
+        on_way: dict[str, Any] = {}
+        is_on_way = False
+        for field, child in node.items():
+            below = rule.fields.get(field, rule.other)
+            found = cut(child, below, field, scope, is_root=False)
+            if found is not None:
+                on_way[field] = found
+                is_on_way = True
+            elif child is None or field in rule.scope or (field == "type" and not rule.scope):
+                on_way[field] = child
+            elif is_root and isinstance(child, list):
+                on_way[field] = []
+            elif is_root and not isinstance(child, dict) and below.leaf not in (Leaf.PIECE, Leaf.JSON_PIECE):
+                on_way[field] = child
+        return on_way if is_on_way else None
+
+    return cut(root, rule, "", (), is_root=True)
