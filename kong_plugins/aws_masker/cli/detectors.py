@@ -15,7 +15,7 @@ from kong_plugins.aws_masker.cli import report
 from kong_plugins.aws_masker.cli.edge import write
 from kong_plugins.aws_masker.cli.options import config_option, format_option
 from kong_plugins.aws_masker.config import load_settings
-from kong_plugins.aws_masker.detect import DETECTORS
+from kong_plugins.aws_masker.detect import DETECTORS, RUN_DETECTORS
 from kong_plugins.aws_masker.families import CUSTOM_PREFIX, FAMILIES
 from kong_plugins.aws_masker.masking import Masker
 from kong_plugins.aws_masker.settings import Settings
@@ -66,7 +66,8 @@ def _rows(settings: Settings) -> list[Row]:
 def _examples() -> dict[str, str]:
     """Return the shortest of the detectors' samples in which a value of the family is found, for every family."""
     masker = Masker(Settings(mask_public_ips=True), os.urandom(32))
-    samples = [sample.replace("«", "").replace("»", "") for detector in DETECTORS for sample in detector.positives]
+    positives = [sample for detector in (*DETECTORS, *RUN_DETECTORS) for sample in detector.positives]
+    samples = [sample.replace("«", "").replace("»", "") for sample in positives]
     examples: dict[str, str] = {}
     for sample in sorted(samples, key=len):
         for span in masker.scan([Input(sample.encode())])[0]:
