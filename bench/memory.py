@@ -1,0 +1,50 @@
+"""Memory: how far a fresh process grows while it masks one request, beside what reading its JSON takes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import sys
+from typing import NamedTuple
+
+import orjson
+
+from bench.bodies import request_body
+
+
+class Memory(NamedTuple):
+    """Bytes by which the largest resident size grew."""
+
+    mask: int
+    parse: int
+
+
+_UNIT = 1 if sys.platform == "darwin" else 1024
+"""`ru_maxrss` is in KB on Linux, in bytes on macOS."""
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+
+
+def _grow(size: int, mask: bool) -> int:
+    from bench.masking import masked  # noqa: PLC0415 - in the child, before the measuring begins
+
+    masked(request_body(10_000))
+    body = request_body(size)
+    before = _peak()
+    if mask:
+        masked(body)
+    else:
+        orjson.loads(body)
+    return _peak() - before
+
+
+def measure(size: int) -> Memory:
+    """Mask, and parse, a body of `size` bytes, each in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    grown = []
+    for mask in (True, False):
+        with context.Pool(1) as pool:
+            grown.append(pool.apply(_grow, (size, mask)))
+    return Memory(*grown)
