@@ -34,7 +34,7 @@ async def test_a_value_is_masked_upstream_and_restored_for_the_client() -> None:
 
 async def test_nothing_to_mask_goes_on_byte_for_byte() -> None:
     """A body without values is not touched."""
-    body = b'{ "messages" :[ {"role":"user" , "content":"\\u0041 1.0e2"}],"a":1,"a":2 }'
+    body = b'{ "messages" :[ {"role":"user" , "content":"\\u0041 1.0e2"}],"b":1,"a":2 }'
     async with between(echo) as (client, received):
         await client.post("/v1/messages", content=body, headers={"content-type": "application/json"})
     assert received.requests[0].body == body

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kong_plugins.aws_masker.errors import RequestRefused
-from kong_plugins.aws_masker.proxy.headers import UpgradeRefused, end_to_end, framed, refuse_websocket, tenant_of
+from kong_plugins.aws_masker.proxy.headers import UpgradeRefused, end_to_end, framed, refuse_upgrade, tenant_of
 
 
 def test_headers_of_the_connection_are_dropped_whatever_their_case() -> None:
@@ -41,11 +41,12 @@ def test_host_and_length_are_those_of_the_request_that_is_sent(
     assert framed(headers, body, b"new") == expected
 
 
-def test_only_websocket_is_refused() -> None:
-    """Other offers may be ignored."""
-    refuse_websocket([(b"upgrade", b"h2c"), (b"x", b"websocket")])
-    with pytest.raises(UpgradeRefused):
-        refuse_websocket([(b"Upgrade", b"h2c, WebSocket")])
+def test_every_upgrade_is_refused() -> None:
+    """Whatever the protocol, and whatever the header's case."""
+    refuse_upgrade([(b"connection", b"upgrade"), (b"x-upgrade", b"websocket")])
+    for protocol in (b"h2c", b"WebSocket", b""):
+        with pytest.raises(UpgradeRefused):
+            refuse_upgrade([(b"a", b"b"), (b"Upgrade", protocol)])
 
 
 def test_the_tenant_is_the_headers_value() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 
 import httpx2
 import pytest
@@ -29,7 +30,7 @@ VALUE = instance(7)
 PLACEHOLDER = re.compile(rb"i-[0-9a-f]{17}")
 
 
-def question(value: str = VALUE) -> dict[str, object]:
+def question(value: str = VALUE) -> dict[str, Any]:
     body = f'{{"stream":true,"messages":[{{"role":"user","content":"watch {value}"}}]}}'
     return {"content": body.encode(), "headers": {"content-type": "application/json"}}
 

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -61,10 +60,7 @@ def create_app(
     async def render(_: Request) -> Response:
         return Response(metrics.render(), headers={"content-type": CONTENT_TYPE_LATEST})
 
-    async def unknown(_: Request) -> Response:
-        raise HTTPException(404)
-
-    own = [Route("/healthz", healthz), Route("/metrics", render), Route("/{rest:path}", unknown)]
+    own = [Route("/healthz", healthz), Route("/metrics", render)]
     app = Starlette(routes=[Mount(OWN_PREFIX, routes=own)], lifespan=lifespan)
     # Everything else, `*` included, which no route could match.
     app.router.default = forwarder

@@ -75,7 +75,7 @@ class Client:
         bodiless = status in (204, 304)
         sent = [header for header in headers if not (bodiless and header[0].lower() == b"content-length")]
         if values(self.headers, b"upgrade"):
-            # The HTTP parser stops after a request that offers an upgrade, so this is the connection's last answer.
+            # The HTTP parser stops at a request that asks for an upgrade, so this is the connection's last answer.
             sent.append((b"connection", b"close"))
         await self._send({"type": "http.response.start", "status": status, "headers": sent})
 

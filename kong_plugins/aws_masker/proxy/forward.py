@@ -20,7 +20,7 @@ from kong_plugins.aws_masker.errors import (
 from kong_plugins.aws_masker.masking import Masker
 from kong_plugins.aws_masker.pipeline import Head, MaskedRequest, ResponseRestorer, mask_request
 from kong_plugins.aws_masker.proxy.client import Client, ClientGone
-from kong_plugins.aws_masker.proxy.headers import end_to_end, framed, refuse_websocket, tenant_of
+from kong_plugins.aws_masker.proxy.headers import end_to_end, framed, refuse_upgrade, tenant_of
 from kong_plugins.aws_masker.proxy.logs import describe, log
 from kong_plugins.aws_masker.proxy.metrics import ANSWERED, CLIENT_GONE, Metrics
 from kong_plugins.aws_masker.proxy.upstream import Upstream, chunks
@@ -78,7 +78,7 @@ class Forwarder:
 
     async def _masked(self, client: Client) -> tuple[MaskedRequest, str]:
         """Read and mask the request; its mapping is in the vault before anything can go upstream."""
-        refuse_websocket(client.headers)
+        refuse_upgrade(client.headers)
         tenant = tenant_of(client.headers, self._tenant_header)
         # What `Connection` names goes first: were it taken off after masking, a coding could vanish from the headers.
         headers = end_to_end(client.headers, b"expect", *([self._tenant_header] if self._tenant_header else []))

@@ -28,7 +28,7 @@ _MAX_TENANT_SIZE = 256
 
 
 class UpgradeRefused(RequestRefused):
-    """The client asks for WebSocket, which nothing here can mask."""
+    """The client asks for another protocol (WebSocket, h2c), in which nothing could be masked."""
 
     status = 426
     wording = "only HTTP/1.1 requests can be masked"
@@ -54,12 +54,13 @@ def framed(headers: Headers, body: bytes, host: bytes) -> list[tuple[bytes, byte
     return result
 
 
-def refuse_websocket(headers: Headers) -> None:
-    """Raise UpgradeRefused for a WebSocket handshake.
+def refuse_upgrade(headers: Headers) -> None:
+    """Raise UpgradeRefused if there is an `Upgrade` header.
 
-    Other offers of an upgrade (`h2c`) may be ignored (RFC 9110, section 7.8) and are: the request goes on as HTTP/1.1.
+    An offer of h2c might be ignored (RFC 9110, section 7.8), but the HTTP parser takes what follows the head for the
+    new protocol: the request would go on without its body.
     """
-    if b"websocket" in _tokens(values(headers, b"upgrade")):
+    if values(headers, b"upgrade"):
         raise UpgradeRefused
 
 
