@@ -1,40 +1,211 @@
-"""Text in, masked text out, and its inverse."""
+"""Text in, masked text and mapping out.
+
+The texts of a request are joined into one buffer, so that one scan finds everything and a name that one text makes
+certain is masked in all of them. A text that stands under a JSON key is preceded by that key, as it would be in JSON
+text, so that detection needs no second way to learn what a name is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import partial
 
+from kong_plugins.aws_masker.allowlist import Allowlist
+from kong_plugins.aws_masker.detect import DETECTORS, RUN_DETECTORS, Detector
+from kong_plugins.aws_masker.detect.engine import Scanner, resolve
+from kong_plugins.aws_masker.detect.spans import Span
+from kong_plugins.aws_masker.detect.words import may_spread
+from kong_plugins.aws_masker.errors import MaskingFailed
+from kong_plugins.aws_masker.families import CONTEXT_FAMILIES, CUSTOM_PREFIX, FAMILIES, NAME_FAMILIES
+from kong_plugins.aws_masker.pseudonym.prf import Prf
+from kong_plugins.aws_masker.pseudonym.pseudonymizer import Pseudonymizer
+from kong_plugins.aws_masker.restoring import StreamRestorer, restore
 from kong_plugins.aws_masker.settings import Settings
-from kong_plugins.aws_masker.text import Lookup, MaskSession, Memory, NoMemory
+from kong_plugins.aws_masker.spreading import Spreader, spellings
+from kong_plugins.aws_masker.text import Entry, Memory, NoMemory, Text
+
+__all__ = ["Masker", "StreamRestorer", "restore"]
+
+_WITHOUT_PROOF = frozenset(("account_id", "public_ip", "public_dns"))
+"""Families whose placeholders are known by the mapping and the memory only; see `pseudonym.pseudonymizer`."""
+_NO_MEMORY = NoMemory()
+
+
+class _Document:
+    """The texts of a request in one buffer, and where each of them lies."""
+
+    def __init__(self, texts: Sequence[Text]) -> None:
+        pieces: list[bytes] = []
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        length = 0
+        for text in texts:
+            before = b'\x00"' + text.key + b'": "' if text.key else b"\x00"
+            pieces += (before, text.value, b'"' if text.key else b"")
+            self.starts.append(length + len(before))
+            self.ends.append(length + len(before) + len(text.value))
+            length = self.ends[-1] + len(pieces[-1])
+        self.buffer = b"".join(pieces)
+
+    def owner(self, span: Span) -> int:
+        """Return the index of the text that holds the whole of `span`, or -1."""
+        index = bisect_right(self.starts, span.start) - 1
+        return index if index >= 0 and span.end <= self.ends[index] else -1
 
 
 class Masker:
     """Masks texts with one key and one set of settings; immutable, shared by all requests and threads."""
 
     def __init__(self, settings: Settings, key: bytes) -> None:
-        """`key`: at least 32 secret bytes."""
-        raise NotImplementedError
+        """`key`: at least 32 secret bytes.
 
-    def session(self, tenant: str = "", memory: Memory = NoMemory()) -> MaskSession:
+        Raises:
+            ConfigError: if the key is too short.
+        """
+        self.settings = settings
+        self._key = key
+        Prf(key, "")
+        self.enabled = frozenset(name for name, family in FAMILIES.items() if getattr(settings, family.switch))
+        wanted = [one for one in DETECTORS if self.enabled.intersection(one.families)]
+        alone = [one for one in RUN_DETECTORS if self.enabled.intersection(one.families)]
+        self._scanner = Scanner(wanted, [*alone, *map(_custom, settings.custom_patterns)])
+        self._allowlist = Allowlist(settings)
+
+    def session(self, tenant: str = "", memory: Memory = _NO_MEMORY) -> Session:
         """Begin the masking of one request of `tenant`."""
-        raise NotImplementedError
+        return Session(self, Pseudonymizer(Prf(self._key, tenant), self.settings.preserve_structure), memory)
+
+    def scan(self, texts: Sequence[Text]) -> list[list[Span]]:
+        """Return for each text the spans that would be masked, in order, without overlaps."""
+        return self.session().scan(texts)
+
+    def spans(self, buffer: bytes) -> list[Span]:
+        """Return the spans in `buffer` whose family is switched on and whose value is not on the allowlist."""
+        return [span for span in self._scanner.scan(buffer) if self.wants(buffer, span)]
+
+    def wants(self, buffer: bytes, span: Span) -> bool:
+        """Tell whether `span` is to be masked by the settings."""
+        on = span.family in self.enabled or span.family.startswith(CUSTOM_PREFIX)
+        return on and not self._allowlist.allows(buffer[span.start : span.end])
 
 
-def restore(text: bytes, lookup: Lookup, escape: Callable[[bytes], bytes] | None = None) -> bytes:
-    """Return `text` with every placeholder that `lookup` knows turned back; `escape` is applied to each value."""
-    raise NotImplementedError
+def _custom(pattern: object) -> Detector:
+    name, source = getattr(pattern, "name"), getattr(pattern, "pattern")
+    return Detector(
+        name=name,
+        families=(CUSTOM_PREFIX + name,),
+        summary="a pattern of the user's own",
+        pattern=source.encode(),
+        find=partial(_whole, CUSTOM_PREFIX + name),
+        positives=(),
+        negatives=(),
+    )
 
 
-class StreamRestorer:
-    """Restores a text that arrives in pieces; any cut of the same text gives the same bytes in sum."""
+def _whole(family: str, _text: bytes, start: int, end: int) -> Sequence[Span]:
+    return (Span(start, end, family),)
 
-    def __init__(self, lookup: Lookup, escape: Callable[[bytes], bytes] | None = None) -> None:
-        raise NotImplementedError
 
-    def feed(self, data: bytes) -> bytes:
-        """Return what is settled; hold back only a tail that could still become a placeholder."""
-        raise NotImplementedError
+class Session:
+    """The masking of one request; see `text.MaskSession`. Not to be shared by threads."""
 
-    def flush(self) -> bytes:
-        """Return what is still held back, restored: the text has ended."""
-        raise NotImplementedError
+    def __init__(self, masker: Masker, pseudonymizer: Pseudonymizer, memory: Memory) -> None:
+        self._masker = masker
+        self._pseudonymizer = pseudonymizer
+        self._memory = memory
+        self._assigned: dict[tuple[str, bytes], bytes | None] = {}
+        self.mapping: dict[bytes, Entry] = {}
+        self.counts: dict[str, int] = {}
+
+    def mask(self, texts: Sequence[Text]) -> list[bytes | None]:
+        """Return each text masked, or None where nothing in it changes.
+
+        Raises:
+            MaskingFailed: if no placeholder is free for a value, which takes two collisions at once.
+        """
+        document = _Document(texts)
+        pieces: dict[int, list[bytes]] = {}
+        done: dict[int, int] = {}
+        counts: Counter[str] = Counter(self.counts)
+        for span in self._find(document):
+            placeholder = self._placeholder(span.family, document.buffer[span.start : span.end])
+            owner = document.owner(span)
+            if placeholder is None or owner < 0:
+                continue
+            counts[span.family] += 1
+            begin = done.get(owner, document.starts[owner])
+            pieces.setdefault(owner, []).extend((document.buffer[begin : span.start], placeholder))
+            done[owner] = span.end
+        self.counts = dict(counts)
+        masked: list[bytes | None] = [None] * len(texts)
+        for owner, parts in pieces.items():
+            masked[owner] = b"".join((*parts, document.buffer[done[owner] : document.ends[owner]]))
+        return masked
+
+    def inspect(self, texts: Sequence[Text]) -> dict[str, int]:
+        """Count by family what would be masked, without masking: for signed blocks that must not be touched."""
+        return dict(Counter(span.family for spans in self.scan(texts) for span in spans))
+
+    def scan(self, texts: Sequence[Text]) -> list[list[Span]]:
+        """Return for each text the spans that would be masked, in order, without overlaps."""
+        document = _Document(texts)
+        found: list[list[Span]] = [[] for _ in texts]
+        for span in self._find(document):
+            owner = document.owner(span)
+            if owner >= 0 and not self._is_placeholder(span.family, document.buffer[span.start : span.end]):
+                start = document.starts[owner]
+                found[owner].append(Span(span.start - start, span.end - start, span.family, span.spread))
+        return found
+
+    def _find(self, document: _Document) -> list[Span]:
+        buffer = document.buffer
+        spans = self._masker.spans(buffer)
+        known = self._certain(buffer, spans)
+        if known:
+            more = [span for span in Spreader(known).spans(buffer) if self._masker.wants(buffer, span)]
+            spans = resolve((*spans, *more))
+        return spans
+
+    def _certain(self, buffer: bytes, spans: Iterable[Span]) -> dict[bytes, str]:
+        """Return the values to look for everywhere: this request's first, then those of the tenant's memory.
+
+        The first place in a request decides a name's family, so that what is appended later changes nothing before it.
+        """
+        known: dict[bytes, str] = {}
+        for span in spans:
+            value = buffer[span.start : span.end]
+            if span.spread and value not in known and not self._is_placeholder(span.family, value):
+                known.update((spelling, span.family) for spelling in spellings(span.family, value))
+        for entry in self._memory.names():
+            if entry.value not in known and _spreads(entry):
+                known.update((spelling, entry.family) for spelling in spellings(entry.family, entry.value))
+        return known
+
+    def _is_placeholder(self, family: str, value: bytes) -> bool:
+        if self._pseudonymizer.owns(family, value):
+            return True
+        return family in _WITHOUT_PROOF and (value in self.mapping or self._memory.entry(value) is not None)
+
+    def _placeholder(self, family: str, value: bytes) -> bytes | None:
+        """Return the placeholder for `value`, or None if it is one itself."""
+        key = (family, value)
+        if key not in self._assigned:
+            self._assigned[key] = None if self._is_placeholder(family, value) else self._assign(family, value)
+        return self._assigned[key]
+
+    def _assign(self, family: str, value: bytes) -> bytes:
+        for make in (self._pseudonymizer.placeholder, self._pseudonymizer.opaque):
+            placeholder = make(family, value)
+            held = self.mapping.get(placeholder) or self._memory.entry(placeholder)
+            if held is None or held.value == value:
+                self.mapping[placeholder] = Entry(value, family)
+                return placeholder
+        raise MaskingFailed("no free placeholder")
+
+
+def _spreads(entry: Entry) -> bool:
+    if entry.family in NAME_FAMILIES:
+        return may_spread(entry.value)
+    return entry.family in CONTEXT_FAMILIES

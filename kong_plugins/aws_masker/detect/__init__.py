@@ -1,0 +1,43 @@
+"""Detection: text in, spans out. Pure; one file a family, each with the samples that it must and must not find.
+
+To add a family: a file with a `Detector`, its line in `DETECTORS` (the order decides which of two detectors is asked
+first about a candidate that both could own), and its families with their switch in `families.py` and `settings.py`.
+"""
+
+from kong_plugins.aws_masker.detect import (
+    access_key,
+    account,
+    address,
+    arn,
+    bucket,
+    credential,
+    endpoint,
+    identifier,
+    names,
+    resource_id,
+)
+from kong_plugins.aws_masker.detect.detector import Detector
+
+DETECTORS: tuple[Detector, ...] = (
+    arn.DETECTOR,
+    endpoint.DETECTOR,
+    bucket.DETECTOR,
+    credential.SESSION_TOKEN,
+    credential.BEDROCK_KEY,
+    access_key.DETECTOR,
+    resource_id.DETECTOR,
+    identifier.MULTI_REGION_KEY,
+    identifier.DB_RESOURCE,
+    identifier.COGNITO_POOL,
+    identifier.DIRECTORY,
+    identifier.ORGANIZATION,
+    identifier.HOSTED_ZONE,
+    identifier.KMS_KEY,
+    account.DETECTOR,
+    address.IPV4,
+    address.IPV6,
+    names.DETECTOR,
+)
+RUN_DETECTORS: tuple[Detector, ...] = (credential.SECRET_KEY,)
+
+__all__ = ["DETECTORS", "RUN_DETECTORS", "Detector"]

@@ -1,0 +1,94 @@
+"""AWS account ids: 12 digits that something beside them makes certain.
+
+By itself a number of 12 digits may be anything. ARNs, registry and queue addresses have detectors of their own; here it
+is a word before the number (account, owner, principal), its place in a log bucket's path, or a number of the same list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import re2
+
+from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.spans import DIGITS, Span, ends_clean, starts_clean
+
+_LOOK_BACK = 80
+_BEFORE = re2.compile(
+    rb"(?i)(?:acc(?:oun)?t|owner|payer|payee|principal|registry|\baws|delegated[_ ]?admin)"
+    rb"s?(?:[_ -]?(?:alias|arn))?(?:[_ -]?(?:ids?|numbers?|num|nos?\.?|nr\.?))?"
+    rb"(?:[^0-9A-Za-z]|\\[nrt]|(?:\b(?:is|was|are|of|in|for|from|to|the|our|your|my|this|that|prod|dev|staging|test|stage)\b)){0,24}$"
+)
+_PATH_BEFORE = (b"AWSLogs/", b"awslogs/", b"::", b"accounts/", b"account/", b"aws-account-", b"aws://", b"account=")
+_REGION_BEHIND = re2.compile(rb"-(?:[a-z]{2}|us-gov|us-iso[a-z]?)-[a-z]{4,14}-[0-9]\b")
+_REGION_BEFORE = re2.compile(rb"(?:[a-z]{2}|us-gov|us-iso[a-z]?)-[a-z]{4,14}-[0-9]-$")
+_BEHIND = (b".signin.aws", b".dkr.ecr", b".dkr-ecr", b" eni-")
+_LIST = re2.compile(rb"(?:^|[^0-9])[0-9]{12}[\\nrt\s\"',|\[\]]{1,24}$")
+
+
+def _listed(text: bytes, start: int) -> bool:
+    """Tell whether the number continues a list of account ids: `["111122223333", "444455556666"]`."""
+    position = start
+    for _ in range(64):
+        before = text[max(0, position - 40) : position]
+        found = _LIST.search(before)
+        if found is None:
+            return False
+        number = found.start() if before[found.start()] in DIGITS else found.start() + 1
+        position = position - len(before) + number
+        if _named(text, position):
+            return True
+    return False
+
+
+def _named(text: bytes, start: int) -> bool:
+    """Tell whether what stands before `start` says that an account id follows."""
+    before = text[max(0, start - _LOOK_BACK) : start]
+    before = before[before.rfind(b"\x00") + 1 :]
+    return before.endswith(_PATH_BEFORE) or _BEFORE.search(before) is not None
+
+
+def _certain(text: bytes, start: int, end: int) -> bool:
+    if text[end : end + 12].startswith(_BEHIND):
+        return True
+    if text[start - 1 : start] == b"-" and (
+        _REGION_BEHIND.match(text[end : end + 28]) or _REGION_BEFORE.search(text[max(0, start - 30) : start])
+    ):
+        return True
+    return _named(text, start) or _listed(text, start)
+
+
+def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
+    if end - start not in (12, 14) or not starts_clean(text, start) or not ends_clean(text, end):
+        return ()
+    if text[end : end + 1] == b"." and text[end + 1 : end + 2].isdigit():
+        return ()
+    return (Span(start, end, "account_id", spread=True),) if _certain(text, start, end) else ()
+
+
+DETECTOR = Detector(
+    name="account",
+    families=("account_id",),
+    summary="account ids: 12 digits beside a word such as account or owner, also written 1234-5678-9012",
+    pattern=rb"[0-9]{12,40}|[0-9]{4}-[0-9]{4}-[0-9]{4}",
+    find=_find,
+    positives=(
+        "account «210987654321»",
+        '"Account": "«210987654321»", "OwnerId": "«321098765432»"',
+        'AWS_ACCOUNT_ID=«210987654321»',
+        "Account ID: «2109-8765-4321»",
+        'account_ids = ["«210987654321»", "«321098765432»"]',
+        '"Principal": {"AWS": "«210987654321»"}',
+        "s3://x/AWSLogs/«210987654321»/CloudTrail",
+        "cdk-hnb659fds-assets-«210987654321»-eu-west-1",
+        "our account number is «210987654321».",
+    ),
+    negatives=(
+        "order 210987654321 shipped",
+        "timestamp 1700000000000",
+        "account 2109876543210",
+        "+49 2109 8765 4321",
+        "0x210987654321ff",
+        "account opened, order number 210987654321",
+    ),
+)

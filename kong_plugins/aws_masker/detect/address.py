@@ -1,0 +1,141 @@
+"""Private IPv4 and IPv6 addresses and networks; public ones on request.
+
+A version number of four parts is the classic false positive: `package==10.2.3.4`, `version: 10.2.3.4`, `v10.2.3.4`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+import re2
+
+from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.spans import ALNUM, Span, ends_clean, escape_ends_at, run_end, starts_clean
+
+PRIVATE_V4 = tuple(IPv4Network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
+PRIVATE_V6 = IPv6Network("fc00::/7")
+_OF_AWS_V6 = IPv6Network("fd00:ec2::/32")
+"""The instance metadata and time services: the same for everyone, and no secret."""
+
+_VERSION_BEFORE = re2.compile(
+    rb"(?i)(?:version|release|==|>=|<=|~=|!=|\^|~|[a-z]-|\bver\.?|chrome/|firefox/|safari/|edge?/|opr/|mozilla/|applewebkit/)"
+    rb"(?:\\{0,3}[\"'])?[\s:=(>v]{0,6}(?:\\{0,3}[\"'])?$"
+)
+
+
+def _v4(text: bytes) -> IPv4Address | None:
+    try:
+        return IPv4Address(text.decode("ascii").replace("-", "."))
+    except AddressValueError:
+        return None
+
+
+def _is_version(text: bytes, start: int) -> bool:
+    before = text[max(0, start - 32) : start]
+    return _VERSION_BEFORE.search(before[before.rfind(b"\x00") + 1 :]) is not None
+
+
+def is_private(address: IPv4Address) -> bool:
+    """Tell whether `address` is of RFC 1918 or RFC 6598 (shared address space)."""
+    return any(address in network for network in PRIVATE_V4)
+
+
+def _with_prefix_length(text: bytes, end: int, most: int) -> tuple[int, int | None]:
+    """Return the end of the network's prefix length behind an address, and the length, if one stands there."""
+    if text[end : end + 1] == b"/":
+        stop = run_end(text, end + 1, b"0123456789")
+        if 1 <= stop - end - 1 <= 3 and int(text[end + 1 : stop]) <= most and ends_clean(text, stop):
+            return stop, int(text[end + 1 : stop])
+    return end, None
+
+
+def _find_v4(text: bytes, start: int, end: int) -> Sequence[Span]:
+    if text[start : start + 1] in b"ie":  # `ip-10-0-0-1`, `ec2-1-2-3-4`
+        return _find_dashed(text, start, end)
+    if not starts_clean(text, start) or not ends_clean(text, end):
+        return ()
+    before, behind = text[start - 1 : start], text[end : end + 2]
+    if (before == b"." and text[start - 2 : start - 1].isdigit()) or (behind[:1] == b"." and behind[1:].isdigit()):
+        return ()
+    address = _v4(text[start:end])
+    if address is None:
+        return ()
+    stop, length = _with_prefix_length(text, end, 32)
+    if any(address == network.network_address and length == network.prefixlen for network in PRIVATE_V4):
+        return ()  # a whole range of RFC 1918 says nothing about anybody
+    family = "private_ip" if is_private(address) else "public_ip" if address.is_global else ""
+    if not family or _is_version(text, start):
+        return ()
+    return (Span(start, stop, family),)
+
+
+def _find_dashed(text: bytes, start: int, end: int) -> Sequence[Span]:
+    if not starts_clean(text, start) or not ends_clean(text, end):
+        return ()
+    digits = start + text[start:end].index(b"-") + 1
+    address = _v4(text[digits:end])
+    if address is None:
+        return ()
+    if text[start : start + 1] == b"i":
+        return (Span(digits, end, "private_ip"),) if is_private(address) else ()
+    return (Span(digits, end, "public_dns"),) if address.is_global else ()
+
+
+IPV4 = Detector(
+    name="ipv4",
+    families=("private_ip", "public_ip", "public_dns"),
+    summary="IPv4 addresses and networks, also in host names (`ip-10-0-0-1`, `ec2-1-2-3-4`)",
+    pattern=rb"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|(?:ip|ec2)-[0-9]{1,3}-[0-9]{1,3}-[0-9]{1,3}-[0-9]{1,3}",
+    find=_find_v4,
+    positives=(
+        "host «10.20.30.40» port 22, http://«172.31.5.6»:8080/x, ssh ec2-user@«192.168.1.10»",
+        'cidr_block = "«10.20.0.0/16»"',
+        r"\n«100.64.1.2»\t",
+        "node ip-«10-20-30-40».eu-west-1.compute.internal ready",
+        "ec2-«54-12-34-56».compute-1.amazonaws.com",
+        "range «10.0.0.1»-«10.0.0.9», «10.1.2.3».",
+    ),
+    negatives=(
+        "package==10.2.3.4",
+        '"version": "10.2.3.4"',
+        "v10.2.3.4 and app-10.2.3.4.tgz",
+        "1.10.2.3.4",
+        "10.2.3.4.5",
+        "10.0.0.0/8 and 192.168.0.0/16",
+        "127.0.0.1 0.0.0.0/0 169.254.169.254 255.255.255.0",
+        "10.2.300.4",
+        "3.11.7",
+    ),
+)
+
+
+def _find_v6(text: bytes, start: int, end: int) -> Sequence[Span]:
+    before = text[start - 1 : start]
+    if (before and before[0] in ALNUM and not escape_ends_at(text, start)) or before == b":":
+        return ()
+    if not ends_clean(text, end):
+        return ()
+    if text[end - 1 : end] == b":" and text[end - 2 : end] != b"::":
+        end -= 1
+    try:
+        address = IPv6Address(text[start:end].decode("ascii"))
+    except (AddressValueError, UnicodeDecodeError):
+        return ()
+    stop, length = _with_prefix_length(text, end, 128)
+    if address in PRIVATE_V6:
+        whole = length is not None and length <= 8
+        return () if whole or address in _OF_AWS_V6 else (Span(start, stop, "private_ip"),)
+    return (Span(start, stop, "public_ip"),) if address.is_global else ()
+
+
+IPV6 = Detector(
+    name="ipv6",
+    families=("private_ip", "public_ip"),
+    summary="IPv6 addresses and networks; unique local ones (fc00::/7) are private",
+    # fc00::/7 and, for public ones, 2000::/3, so that a time of day is no candidate
+    pattern=rb"(?:[fF][cCdD][0-9a-fA-F]{2}|[23][0-9a-fA-F]{3}):[0-9a-fA-F:]{2,36}",
+    find=_find_v6,
+    positives=("«fd12:3456:789a::1»", "net «fd12:3456:789a::/48»", "[«fd12:3456:789a:1::5»]:443"),
+    negatives=("12:34:56", "std::vector", "fd00:ec2::254", "fe80::1", "::1", "a:b:c", "fc00::/7", "dead:beef"),
+)

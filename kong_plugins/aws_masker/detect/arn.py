@@ -1,0 +1,189 @@
+r"""ARNs: `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`.
+
+Partition, service, region, resource type and the separators stay; the account id and the names change, each by itself,
+so that an account in an ARN is the same as in a registry's address, and a name in an ARN the same as on a command line.
+Also percent-encoded (`arn%3Aaws%3A...`, as in the console's URLs) and with escaped slashes (`role\/x`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import re2
+
+from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end, starts_clean
+
+_BODY = bytes(sorted(ALNUM)) + b"_./:*?@+#=\x00-"
+_LONGEST = 2048
+"""Bytes; IAM allows 2,048 for an ARN."""
+_ENCODED = ((b"%3A", b"\x00\x00:"), (b"%3a", b"\x00\x00:"), (b"%2F", b"\x00\x00/"), (b"%2f", b"\x00\x00/"))
+
+_BY_SERVICE = {
+    b"s3": "bucket", b"sns": "topic", b"sqs": "queue", b"dynamodb": "table", b"lambda": "function", b"kinesis": "stream",
+    b"rds": "database", b"logs": "loggroup", b"secretsmanager": "secret", b"ssm": "parameter", b"ecr": "repository",
+    b"codecommit": "repository", b"cloudformation": "stack", b"eks": "cluster", b"ecs": "cluster",
+    b"elasticache": "cluster", b"kafka": "cluster", b"redshift": "cluster", b"elasticmapreduce": "cluster",
+    b"elasticloadbalancing": "load_balancer", b"firehose": "stream", b"docdb": "database", b"neptune": "database",
+}  # fmt: skip
+_BY_TYPE = {
+    b"role": "role", b"assumed-role": "role", b"instance-profile": "role", b"user": "user", b"federated-user": "user",
+    b"group": "group", b"policy": "policy", b"table": "table", b"function": "function", b"cluster": "cluster",
+    b"log-group": "loggroup", b"secret": "secret", b"parameter": "parameter", b"repository": "repository",
+    b"stack": "stack", b"alias": "alias", b"key-pair": "keypair", b"loadbalancer": "load_balancer",
+    b"stream": "stream", b"deliverystream": "stream", b"distribution": "distribution", b"hostedzone": "hosted_zone",
+    b"queue": "queue", b"topic": "topic", b"bucket": "bucket",
+}  # fmt: skip
+_WHOLE_REST = frozenset((b"secret", b"parameter"))
+"""Types whose name may hold slashes and is one name all the same."""
+
+_KEPT = frozenset(
+    b"app net gwy listener listener-rule targetgroup index stream log-stream service-role aws-service-role aws-reserved "
+    b"sso.amazonaws.com aws aws-managed root default latest LATEST instance cluster ecs eks lambda rds codebuild apigateway "
+    b"restapis apis stages resources methods deployments authorizers GET POST PUT DELETE PATCH HEAD OPTIONS ANY vpc task "
+    b"service container-instance task-definition task-set snapshot cluster-snapshot es og pg subgrp cluster-pg ri db proxy "
+    b"target-group proxy-endpoint secgrp rds-snapshot awsbackup backup export global-table backup stage endpoint topic "
+    b"error slowquery postgresql mysql audit general dataplane application performance host containerinsights "
+    b"crawler job workflow trigger catalog database userDefinedFunction connection workgroup rule event-bus "
+    b"event-source-mapping layer code-signing-config hostedzone healthcheck change trafficpolicy nodegroup addon fargateprofile "
+    b"identityprovider access-entry podidentityassociation accesspoint object job outpost dimension-reduction".split()
+)
+_PUBLIC_ROLES = (b"AWSServiceRoleFor", b"AWSReservedSSO_")
+_PUBLIC_TYPES = frozenset((b"foundation-model", b"default-prompt-router", b"system-defined-inference-profile"))
+_VERSION = re2.compile(rb"(?:v?[0-9]{1,6}|\$?LATEST)")
+_UUID = re2.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_RESOURCE_ID = re2.compile(rb"[a-z][a-z-]*-(?:[0-9a-f]{8}|[0-9a-f]{17}|[0-9a-f]{40})|mrk-[0-9a-f]{32}")
+
+
+def _segments(text: bytes, start: int) -> list[tuple[int, int, bytes]]:
+    """Split `text` at colons and slashes into (start, end, value)."""
+    found = []
+    for part in text.replace(b"/", b":").split(b":"):
+        value = part.rstrip(b"\x00")
+        found.append((start, start + len(value), value))
+        start += len(part) + 1
+    return found
+
+
+def _pieces(start: int, value: bytes, family: str) -> Iterator[Span]:
+    """Yield the span of a name, or of its literal pieces if it holds wildcards."""
+    if b"*" not in value and b"?" not in value:
+        yield Span(start, start + len(value), family, spread=True)
+        return
+    for piece in value.replace(b"?", b"*").split(b"*"):
+        if len(piece.strip(b"-_./:")) >= 3:
+            yield Span(start, start + len(piece), family)
+        start += len(piece) + 1
+
+
+def _is_kept(value: bytes, service: bytes) -> bool:
+    """Tell whether a part of a resource is public: a type, a version, a wildcard, a role of AWS's own."""
+    return (
+        not value
+        or value in _KEPT
+        or value.startswith(_PUBLIC_ROLES)
+        or _VERSION.fullmatch(value) is not None
+        or not value.strip(b"*?.-_@#=+")
+        or _RESOURCE_ID.fullmatch(value) is not None  # has a detector of its own
+        or value.endswith(b".amazonaws.com")
+        or (service == b"iam" and value == b"mfa")
+    )
+
+
+def _names(service: bytes, rest: bytes, start: int) -> Iterator[Span]:
+    """Yield the names in the resource part `rest` that begins at `start`."""
+    segments = _segments(rest, start)
+    family = _BY_SERVICE.get(service, "resource")
+    if service == b"s3" and segments[0][2] not in (b"accesspoint", b"job", b"storage-lens"):
+        yield from _pieces(start, segments[0][2], "bucket")
+        return
+    if len(segments) > 1:
+        kind = segments.pop(0)[2]
+        family = _BY_TYPE.get(kind, family)
+        if kind in _PUBLIC_TYPES:
+            return
+        if kind in _WHOLE_REST:
+            yield from _whole_rest(kind, rest[len(kind) + 1 :], start + len(kind) + 1)
+            return
+        if kind == b"key" and service == b"kms":
+            family = "kms_key"
+    for begin, _, value in segments:
+        if _is_kept(value, service):
+            continue
+        if family in ("kms_key", "distribution", "hosted_zone"):
+            yield Span(begin, begin + len(value), family, spread=True)
+        else:
+            yield from _pieces(begin, value, "resource" if _UUID.fullmatch(value) else family)
+        if family not in ("loggroup", "role", "user", "policy"):
+            family = "resource"  # what follows the name belongs to it, but is something else
+
+
+def _whole_rest(kind: bytes, rest: bytes, start: int) -> Iterator[Span]:
+    family = _BY_TYPE[kind]
+    name = rest.split(b":")[0]
+    if kind == b"secret" and name[-7:-6] == b"-" and name[-6:].isalnum():
+        name = name[:-7]  # Secrets Manager adds a hyphen and six characters to every name
+    if name.strip(b"*?/"):
+        yield from _pieces(start, name, family)
+
+
+def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
+    if not starts_clean(text, start):
+        return ()
+    window = text[start : start + _LONGEST].replace(b"\x00", b"\n")
+    if b"%" in window[:8]:
+        for encoded, plain in _ENCODED:
+            window = window.replace(encoded, plain)
+    if b"\\/" in window:
+        window = window.replace(b"\\/", b"\x00/")
+    body = window[: run_end(window, 0, _BODY)].rstrip(b".:/=?\x00")
+    fields = body.split(b":", 5)
+    if len(fields) < 6:
+        return ()
+    service, account, rest = (fields[index].rstrip(b"\x00") for index in (2, 4, 5))
+    spans: list[Span] = []
+    offset = start + sum(len(field) + 1 for field in fields[:4])
+    if len(account) == 12 and account.isdigit():
+        spans.append(Span(offset, offset + 12, "account_id", spread=True))
+    elif account == b"aws":
+        return ()
+    if not (service == b"bedrock" and not account):
+        spans.extend(_names(service, rest, offset + len(fields[4]) + 1))
+    return spans
+
+
+DETECTOR = Detector(
+    name="arn",
+    families=(
+        *("account_id", "bucket", "database", "load_balancer", "cluster", "function", "role", "user", "group", "policy"),
+        *("secret", "parameter", "queue", "topic", "table", "stream", "loggroup", "repository", "stack", "alias"),
+        *("keypair", "resource", "kms_key", "distribution", "hosted_zone"),
+    ),
+    summary="account ids and names in ARNs, also percent-encoded; partition, service, region and type stay",
+    pattern=rb"arn(?::|%3[Aa])aws[a-z-]{0,12}(?::|%3[Aa])",
+    find=_find,
+    positives=(
+        "arn:aws:iam::«210987654321»:role/«deploy-prod»",
+        "arn:aws:s3:::«acme-prod-logs»/2024/x.gz",
+        "arn:aws:lambda:eu-west-1:«210987654321»:function:«billing»:42",
+        "arn:aws-cn:dynamodb:cn-north-1:«210987654321»:table/«orders-prod»/index/«by-date»",
+        "arn:aws:secretsmanager:eu-west-1:«210987654321»:secret:«prod/db/main»-AbC123",
+        "arn:aws:kms:eu-west-1:«210987654321»:key/«12345678-abcd-4bcd-8bcd-123456789abc»",
+        "arn:aws:sqs:us-east-1:«210987654321»:«jobs.fifo», and",
+        "arn%3Aaws%3Aiam%3A%3A«210987654321»%3Arole%2F«deploy-prod»",
+        r'"arn:aws:iam::«210987654321»:role\/«team»\/«deploy-prod»"',
+        "arn:aws:iam::«210987654321»:root",
+        "arn:aws:s3:::«acme-»*/*",
+        "arn:aws:sts::«210987654321»:assumed-role/«admin»/«jane@example.com»",
+        "arn:aws:logs:eu-west-1:«210987654321»:log-group:/aws/lambda/«billing»:*",
+        "arn:aws:elasticloadbalancing:eu-west-1:«210987654321»:loadbalancer/app/«front»/«0123456789abcdef»",
+    ),
+    negatives=(
+        "arn:aws:iam::aws:policy/AdministratorAccess",
+        "arn:aws:s3:::*",
+        "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-3-haiku-20240307-v1:0",
+        "arn:aws:iam",
+        "barn:aws:iam::210987654321x",
+    ),
+    bare=False,
+)

@@ -1,0 +1,36 @@
+"""S3 bucket names in S3 URIs. ARNs, endpoints, keys and flags that name a bucket have detectors of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.spans import Span, run_end
+
+BUCKET_CHARS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+"""Capitals and underscores were allowed in us-east-1 until 2018, and such buckets still exist."""
+
+
+def bucket_span(text: bytes, start: int) -> Sequence[Span]:
+    """Return the span of the bucket name that begins at `start`, or nothing if none does."""
+    end = run_end(text, start, BUCKET_CHARS)
+    end -= len(text[start:end]) - len(text[start:end].rstrip(b".-_"))
+    if not 3 <= end - start <= 255 or text[end : end + 1] in (b"{", b"$", b"<", b"*"):
+        return ()
+    return (Span(start, end, "bucket", spread=True),)
+
+
+DETECTOR = Detector(
+    name="bucket",
+    families=("bucket",),
+    summary="S3 buckets in `s3://` URIs",
+    pattern=rb"s3[an]?(?:://|%3[Aa]%2[Ff]%2[Ff]|:\\{1,3}/\\{1,3}/)",
+    find=lambda text, _start, end: bucket_span(text, end),
+    positives=(
+        "aws s3 cp x s3://«acme-prod-logs»/2024/ --recursive",
+        "s3a://«acme.data»/x and s3://«acme_old_Bucket».",
+        r'"s3:\/\/«acme-prod-logs»\/x"',
+        "s3%3A%2F%2F«acme-prod-logs»%2Fx",
+    ),
+    negatives=("s3://${BUCKET}/x", "s3://<bucket>/key", "s3://$BUCKET", "s3:// ", "s3://ab"),
+)

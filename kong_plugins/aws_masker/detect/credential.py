@@ -1,0 +1,136 @@
+"""Secret access keys, session tokens and Bedrock API keys.
+
+A secret access key is 40 characters of base64's alphabet without any mark of its own. It is taken where a name beside it
+says so, and otherwise where its characters are as mixed as those of random bytes; hex digests and words are not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from math import log2
+
+import re2
+
+from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.spans import ALNUM, Span, escape_ends_at, run_end, starts_clean
+
+_KEY_CHARS = bytes(sorted(ALNUM)) + b"/+"
+_RUN_CHARS = frozenset(_KEY_CHARS + b"=_-")
+_LOOK_BACK = 64
+_SAYS_SECRET = re2.compile(rb"(?i)secret[^\n\x00]{0,40}$|aws[a-z0-9_. -]{0,24}key[^0-9A-Za-z]{0,16}$")
+_KEY_ID_BEFORE = re2.compile(rb"A(?:KIA|SIA)[A-Z0-9]{16}[^0-9A-Za-z]{1,8}$")
+_ENTROPY = 4.25
+"""Bits a character; 40 random characters of the alphabet have 4.9 +- 0.1, words and paths mostly less than 4.2."""
+
+
+def entropy(value: bytes) -> float:
+    """Return the Shannon entropy of `value`, in bits a character."""
+    return -sum(count / len(value) * log2(count / len(value)) for count in Counter(value).values())
+
+
+def _looks_random(value: bytes) -> bool:
+    return (
+        any(97 <= byte <= 122 for byte in value)
+        and any(65 <= byte <= 90 for byte in value)
+        and sum(48 <= byte <= 57 for byte in value) >= 2
+        and value.count(b"/") <= 3
+        and entropy(value) > _ENTROPY
+    )
+
+
+def _find_run(text: bytes, start: int, end: int) -> Sequence[Span]:
+    if start and text[start - 1] not in _RUN_CHARS and escape_ends_at(text, start + 1):
+        start += 1  # `\nwJalr...`
+    while end - start > 40 and text[start] == 47:  # a path's slash before it
+        start += 1
+    if end - start != 40 or (end < len(text) and text[end] in _RUN_CHARS):
+        return ()
+    if start and text[start - 1] in _RUN_CHARS and text[start - 1] != 61:  # `KEY=` stands before many of them
+        return ()
+    value = text[start:end]
+    before = text[max(0, start - _LOOK_BACK) : start]
+    before = before[before.rfind(b"\x00") + 1 :]
+    if _KEY_ID_BEFORE.search(before) or _looks_random(value) or (_SAYS_SECRET.search(before) and _may_be_key(value)):
+        return (Span(start, end, "secret_key", spread=True),)
+    return ()
+
+
+def _may_be_key(value: bytes) -> bool:
+    """Tell whether a value behind the word secret is neither a hex digest nor a path of plain words."""
+    return bool(value.strip(b"0123456789abcdef")) and value.count(b"/") <= 5 and not value.islower()
+
+
+SECRET_KEY = Detector(
+    name="secret_key",
+    families=("secret_key",),
+    summary="secret access keys: 40 characters of base64's alphabet, by the name beside them or by their entropy",
+    # a run of its own pass: it may be long, and must not hide what stands inside it from the other detectors
+    pattern=rb"[A-Za-z0-9/+]{40,}",
+    find=_find_run,
+    positives=(
+        "aws_secret_access_key = «" + "wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "QRSTUVWX12»",
+        "SecretAccessKey: «" + "abcdefghijABCDEFGHIJabcdefghij" + "ABCDEFGHIJ»",
+        "found «" + "q1W2e3R4t5Y6u7I8o9P0a1S2d3F4" + "g5H6j7K8l9Z0» in the dump",
+    ),
+    negatives=(
+        "commit da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        "secret_version da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+        "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==",
+        "com/amazonaws/services/s3/model/AmazonS3Exc",
+    ),
+)
+
+
+_TOKEN_CHARS = bytes(sorted(ALNUM)) + b"/+=_%-"
+_SHORTEST_TOKEN = 60
+"""Real tokens have several hundred characters; shorter ones are words and examples that were cut."""
+
+
+def _find_token(text: bytes, start: int, end: int) -> Sequence[Span]:
+    if text[start : start + 1] in b"sS":  # the candidate is a name and its separator, the token stands behind it
+        start = end
+    elif not starts_clean(text, start):
+        return ()
+    end = run_end(text, start, _TOKEN_CHARS)
+    return (Span(start, end, "session_token"),) if end - start >= _SHORTEST_TOKEN else ()
+
+
+SESSION_TOKEN = Detector(
+    name="session_token",
+    families=("session_token",),
+    summary="STS session tokens, by their beginning or by the name beside them",
+    # the beginnings are those of all tokens seen since 2015; STS promises neither a beginning nor a length
+    pattern=rb"IQoJb3JpZ2lu|F[wQ]oGZXIvYXdz|[FA]QoDYXdz|AQoEXAMPLE"
+    rb"|(?i:session[_-]?token|security[_-]?token)(?:\\{0,3}[\"'])?[ \t]{0,8}(?:[:=>|]|%3D)[ \t]{0,8}(?:\\{0,3}[\"'])?",
+    find=_find_token,
+    positives=(
+        "«" + "IQoJb3JpZ2lu" + "X2VjEA" * 20 + "»",
+        "aws_session_token = «" + "Abc123/+" * 14 + "==»",
+        "X-Amz-Security-Token=«" + "IQoJb3JpZ2lu" + "X2VjEA%2F" * 20 + "»&X-Amz-Date=1",
+    ),
+    negatives=("IQoJb3JpZ2luX2Vj short", "session_token = os.environ['AWS_SESSION_TOKEN']"),
+)
+
+
+def _find_bedrock(text: bytes, start: int, end: int) -> Sequence[Span]:
+    if not starts_clean(text, start):
+        return ()
+    end = run_end(text, end, _KEY_CHARS)
+    end = run_end(text, end, b"=")
+    return (Span(start, end, "bedrock_key"),) if end - start >= 36 else ()
+
+
+BEDROCK_KEY = Detector(
+    name="bedrock_key",
+    families=("bedrock_key",),
+    summary="Bedrock API keys, long-term (`ABSK`) and short-term (`bedrock-api-key-`)",
+    pattern=rb"ABSK|bedrock-api-key-",
+    find=_find_bedrock,
+    positives=(
+        "AWS_BEARER_TOKEN_BEDROCK=«" + "ABSK" + "QmVkcm9ja0FQSUtleS" * 6 + "==»",
+        "«bedrock-api-key-" + "YmVkcm9jay5hbWF6b25hd3MuY29t" * 4 + "=»",
+    ),
+    negatives=("ABSK", "bedrock-api-key-", "bedrock-api-key-name"),
+)

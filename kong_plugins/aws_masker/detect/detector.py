@@ -1,0 +1,31 @@
+"""What a detector is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from kong_plugins.aws_masker.detect.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """A cheap RE2 pattern that finds a candidate, and a check that says exactly what in and around it is a value.
+
+    The pattern is short and bounded (a prefix, a suffix, a key), so that no text makes the search look far ahead; what
+    stands around the candidate is read by `find`, within a fixed distance. Both together keep the whole scan linear.
+    """
+
+    name: str
+    families: tuple[str, ...]
+    summary: str
+    pattern: bytes
+    """RE2, without capturing groups, on UTF-8 bytes."""
+    find: Callable[[bytes, int, int], Sequence[Span]]
+    """`find(text, start, end)` of a candidate returns the exact spans, or nothing if it is none."""
+    positives: tuple[str, ...]
+    """Samples whose values stand between guillemets: `id «i-0123456789abcdef0» is up`."""
+    negatives: tuple[str, ...]
+    """Samples in which nothing may be found."""
+    bare: bool = True
+    """False if the candidate is only a key or a border: the value behind it is searched for other families as well."""

@@ -1,0 +1,70 @@
+"""EC2-style ids: a prefix, a hyphen, and 8 or 17 lower-case hex digits (40 for some of EFS).
+
+The prefixes come from the shapes and examples in botocore's service models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.spans import HEX, Span, ends_clean, starts_clean
+
+INSTANCE_PREFIXES = ("i", "mi")
+PREFIXES = (
+    *("vpc", "subnet", "sg", "sgr", "ami", "aki", "ari", "vol", "snap", "eni", "eni-attach", "igw", "eigw", "rtb"),
+    *("rtbassoc", "acl", "aclassoc", "nat", "natgw", "eipalloc", "eipassoc", "pcx", "vgw", "cgw", "vpn", "tgw"),
+    *("tgw-attach", "tgw-rtb", "tgw-mcast-domain", "tgw-connect-peer", "vpce", "vpce-svc", "lt", "r", "dopt", "fs"),
+    *("fsap", "fsmt", "pl", "key", "lgw", "lgw-rtb", "lgw-vif", "lgw-vif-grp", "cr", "h", "fl", "import-ami"),
+    *("import-snap", "import-i", "export-i", "export-ami", "conversion", "s", "sir", "sfr", "fleet", "bun", "scvmpa"),
+    *("cagw", "ipam", "ipam-pool", "ipam-scope", "ipam-res-disco", "ipam-res-disco-assoc", "vpcec", "pool"),
+    *("vpc-cidr-assoc", "subnet-cidr-assoc", "vpce-rule", "eice", "nia", "nip", "nis", "nisa", "tmf", "tmfr", "tms"),
+    *("tmt", "cvpn-endpoint", "cvpn-assoc", "vgw-telemetry", "vai", "vatp", "vae", "vagr", "cfg", "iip-assoc", "rrs"),
+    *("rslvr-in", "rslvr-out", "rslvr-rr", "rslvr-rrassoc", "rslvr-fdl", "rslvr-frg", "rslvr-frgassoc", "fcr", "fsvol"),
+    *("fsvol", "svm", "backup", "task", "ipv4pool-ec2", "ipv6pool-ec2", "ipv4pool-coip", "ri", "capacity-reservation"),
+    *("loc", "agent", "dss", "ws", "wsb", "lag", "dxcon", "dxvif", "dxlag", "sct", "cmk", "ela", "asg", "rnat"),
+    *("stack", "ml", "mw", "pm", "acm", "oi", "ops", "sn", "eifassoc", "eipassoc", "copy-snap", "arn-id"),
+)
+_ALTERNATION = "|".join(sorted(dict.fromkeys((*INSTANCE_PREFIXES, *PREFIXES)), key=lambda prefix: (-len(prefix), prefix)))
+
+_LENGTHS = {8, 17}
+_LONG_PREFIXES = (b"fsmt", b"fsap", b"fs")
+
+
+def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
+    prefix, _, digits = text[start:end].rpartition(b"-")
+    if len(digits) not in _LENGTHS and not (prefix in _LONG_PREFIXES and len(digits) <= 40):
+        return ()
+    if not ends_clean(text, end) or not starts_clean(text, start):
+        return ()
+    if text[end : end + 1] == b"-" and len(digits) == 8 and text[end + 1 : end + 2] and text[end + 1] in HEX:
+        # `r-0123abcd-...`: the beginning of a UUID that happens to stand behind a prefix
+        if len(text[end + 1 : end + 5].strip(bytes(HEX))) == 0 and text[end + 5 : end + 6] == b"-":
+            return ()
+    return (Span(start, end, "ec2_instance" if prefix in (b"i", b"mi") else "resource_id"),)
+
+
+DETECTOR = Detector(
+    name="resource_id",
+    families=("ec2_instance", "resource_id"),
+    summary="ids of EC2, VPC, EFS, Systems Manager and the like: a prefix and 8 or 17 hex digits",
+    pattern=rf"(?:{_ALTERNATION})-[0-9a-f]{{8,41}}".encode(),
+    find=_find,
+    positives=(
+        "instance «i-0123456789abcdef0» and «i-0123abcd», «mi-0123456789abcdef0»",
+        '{"VpcId":"«vpc-0a1b2c3d»","SubnetId":"«subnet-0123456789abcdef0»"}',
+        r"line one\n«sg-0123456789abcdef0»\tstate",
+        "id%3A«vol-0123456789abcdef0»&x=1",
+        "\x1b[32m«eni-attach-0123456789abcdef0»\x1b[0m",
+        "서브넷«subnet-0a1b2c3d»입니다",
+        "my_«tgw-attach-0123456789abcdef0»_x",
+        "https://«fs-0123456789abcdef0».efs.eu-west-1.amazonaws.com",
+    ),
+    negatives=(
+        "multi-deadbeef sigh-0123abcd",
+        "i-0123456789abcdef01 is a digit too long, i-0123456 too short",
+        "i-0123456789ABCDEF0",
+        "key-0123abcd-4567-89ab-cdef-0123456789ab",
+        "vpc-id subnet-group sg-default i-am",
+    ),
+)

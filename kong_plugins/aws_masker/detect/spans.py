@@ -1,0 +1,80 @@
+"""Spans, and the questions about their borders that RE2 cannot answer (it has no look-around)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+ALNUM = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+DIGITS = frozenset(b"0123456789")
+HEX = frozenset(b"0123456789abcdefABCDEF")
+HOST_CHARS = bytes(sorted(ALNUM)) + b"._-"
+
+_LONGEST_ESCAPE = 12
+_ESCAPE_LETTERS = frozenset(b"abfnrtv0")
+_ANSI_MIDDLE = b"0123456789;"
+
+
+class Span(NamedTuple):
+    """A value inside a text."""
+
+    start: int
+    """Byte offset of the first byte."""
+    end: int
+    """Byte offset behind the last byte."""
+    family: str
+    spread: bool = False
+    """True if the value, now certain, is to be masked wherever else it stands by itself in the same request."""
+
+
+def escape_ends_at(text: bytes, position: int) -> bool:
+    r"""Tell whether an escape sequence ends right before `position`, so that the letter there belongs to it.
+
+    A value often stands right behind one: `\n` and `\u0041` in JSON inside JSON, `%3A` in a URL, `ESC[31m` (raw or
+    written as `\x1b[31m`, `\033[31m`) in a terminal's output. Only the last few bytes are looked at.
+    """
+    tail = text[max(0, position - _LONGEST_ESCAPE) : position]
+    if len(tail) < 2:
+        return False
+    last = tail[-1]
+    if tail[-2:-1] == b"\\" and last in _ESCAPE_LETTERS:
+        return True
+    if len(tail) >= 3 and tail[-3:-2] == b"%" and last in HEX and tail[-2] in HEX:
+        return True
+    if len(tail) >= 6 and tail[-6:-4] in (b"\\u", b"\\U") and all(byte in HEX for byte in tail[-4:]):
+        return True
+    if len(tail) >= 4 and tail[-4:-2] == b"\\x" and last in HEX and tail[-2] in HEX:
+        return True
+    if tail[-1:] in b"mK":  # the end of a colour or erase sequence
+        return tail[:-1].rstrip(_ANSI_MIDDLE).endswith((b"\x1b[", b"\\x1b[", b"\\u001b[", b"\\033[", b"\\e["))
+    return False
+
+
+def starts_clean(text: bytes, start: int) -> bool:
+    """Tell whether nothing before `start` belongs to the same word."""
+    return start == 0 or text[start - 1] not in ALNUM or escape_ends_at(text, start)
+
+
+def ends_clean(text: bytes, end: int) -> bool:
+    """Tell whether nothing from `end` on belongs to the same word."""
+    return end >= len(text) or text[end] not in ALNUM
+
+
+def run_start(text: bytes, end: int, chars: bytes, limit: int) -> int:
+    """Return where the run of `chars` that ends at `end` begins, at most `limit` bytes back, without escape remains."""
+    window = text[max(0, end - limit) : end]
+    start = end - (len(window) - len(window.rstrip(chars)))
+    if start and text[start - 1] in b"\\%[;":  # "%3Ahost", "\\nhost", "ESC[31mhost"
+        for width in range(1, 6):
+            if start + width <= end and escape_ends_at(text, start + width):
+                return start + width
+    return start
+
+
+def run_end(text: bytes, start: int, chars: bytes) -> int:
+    """Return where the run of `chars` that begins at `start` ends; reads in pieces, so that only the run is copied."""
+    while True:
+        window = text[start : start + 512]
+        rest = window.lstrip(chars)
+        start += len(window) - len(rest)
+        if rest or not window:
+            return start

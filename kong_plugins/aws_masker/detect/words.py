@@ -1,0 +1,57 @@
+"""What no name is: words of English and of the trade, and stand-ins such as `my-bucket` in documents.
+
+A bucket may well be called `logs`. In an ARN or a URL that is masked; but the word must not then disappear from every
+sentence of the request, nor may `database: postgres` turn the engine's name into somebody's database.
+"""
+
+from __future__ import annotations
+
+import re2
+
+from kong_plugins.aws_masker.detect.spans import ALNUM
+
+_LONGEST_WORD = 11
+"""A name of letters only that is longer is taken for a compound such as `acmeprodlogs`, unless it is listed below."""
+
+_LONG_WORDS = frozenset(
+    b"acceleration administration administrator architecture applications authentication authorization availability "
+    b"autoscaling certificate cloudformation cloudfrontdistribution collaboration communication compatibility compression "
+    b"configuration configurations connectivity containerinsights customresource decentralized description destination "
+    b"development distribution documentation elasticsearch environment environments experimental functionality "
+    b"getting-started identification implementation implementations information infrastructure initialization "
+    b"instrumentation integration integrations intelligence international internationalization introduction "
+    b"investigation kubernetes loadbalancer localization maintenance management microservice microservices "
+    b"misconfiguration notification notifications observability optimization orchestration organization organizations "
+    b"parameterization partitioning performance permissions personalization placeholder postgresql preproduction "
+    b"presentation processing production provisioning recommendation recommendations registration reliability "
+    b"replication representation requirements responsibility schedulerservice serialization specification subscription "
+    b"subscriptions synchronization telecommunications terraformstate transaction transactions transformation "
+    b"transformations troubleshooting undefined unauthorized unavailable understanding unspecified verification "
+    b"versioning virtualization visualization vulnerabilities vulnerability".split()
+)
+
+_STAND_INS = frozenset(
+    b"my-bucket mybucket my_bucket bucket-name bucketname bucket_name your-bucket your-bucket-name yourbucket "
+    b"example-bucket my-function function-name my-cluster cluster-name my-table table-name my-role role-name my-stack "
+    b"stack-name my-queue my-topic my-secret secret-name my-db db-name your-name some-name read-only read-write "
+    b"us-east-1 us-east-2 us-west-1 us-west-2 eu-west-1 eu-west-2 eu-west-3 eu-central-1 eu-north-1 ap-northeast-1 "
+    b"ap-northeast-2 ap-southeast-1 ap-southeast-2 ap-south-1 sa-east-1 ca-central-1".split()
+)
+
+_VERSION = re2.compile(rb"v?[0-9]+(?:\.[0-9A-Za-z]+)*")
+_NO_LITERAL = re2.compile(rb"(?i)(?:true|false|none|null|nil|yes|no|on|off|default|string|value|undefined|n/a|all|any|self)")
+
+
+def is_word(value: bytes) -> bool:
+    """Tell whether `value` may be an ordinary word, a number, a version or a document's stand-in."""
+    lowered = value.lower()
+    if lowered in _STAND_INS or _NO_LITERAL.fullmatch(value) or _VERSION.fullmatch(value):
+        return True
+    if not value.isalpha():
+        return not any(byte in ALNUM for byte in value)
+    return len(value) <= _LONGEST_WORD or lowered in _LONG_WORDS
+
+
+def may_spread(value: bytes) -> bool:
+    """Tell whether a certain name is distinctive enough to be masked wherever it stands by itself in the request."""
+    return len(value) >= 5 and not is_word(value)

@@ -1,0 +1,86 @@
+"""Which head and shape the placeholders of a family have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kong_plugins.aws_masker.detect.access_key import PREFIXES as IAM_PREFIXES
+from kong_plugins.aws_masker.detect.resource_id import INSTANCE_PREFIXES
+from kong_plugins.aws_masker.detect.resource_id import PREFIXES as RESOURCE_PREFIXES
+from kong_plugins.aws_masker.families import NAME_FAMILIES
+from kong_plugins.aws_masker.pseudonym import shapes
+from kong_plugins.aws_masker.pseudonym.shapes import Shape
+
+Form = tuple[bytes, Shape]
+"""A head and the shape of what follows it."""
+
+_WORDS = {family: family for family in NAME_FAMILIES} | {"database": "db", "load_balancer": "lb", "endpoint": "ep"}
+"""The word before the hyphen of a name's placeholder: it tells the model what it looks at."""
+
+_FIXED: dict[str, tuple[Form, ...]] = {
+    "secret_key": ((b"AWSSECRET", shapes.SECRET),),
+    "session_token": ((b"IQoJb3JpZ2lu", shapes.TOKEN),),
+    "bedrock_key": ((b"ABSK", shapes.TOKEN), (b"bedrock-api-key-", shapes.TOKEN)),
+    "db_resource": tuple((f"{prefix}-".encode(), shapes.DB_RESOURCE) for prefix in ("db", "cluster", "prx", "tgt")),
+    "kms_key": ((b"aced", shapes.UUID), (b"mrk-", shapes.MULTI_REGION)),
+    "cognito_pool": ((b"Pool", shapes.KEY16), (b"aced", shapes.UUID)),
+    "hosted_zone": ((b"ZAWS", shapes.KEY16),),
+    "distribution": ((b"EAWS", shapes.KEY16), (b"daws", shapes.NAME)),
+    "eks_endpoint": ((b"ACED", shapes.HEX28),),
+    "organization": ((b"o-", shapes.NAME), (b"ou-", shapes.UNIT), (b"r-", shapes.NAME)),
+    "directory": tuple((f"{prefix}-".encode(), shapes.HEX17) for prefix in ("d", "ssoins", "ps", "tps")),
+    "ec2_instance": tuple((f"{prefix}-".encode(), shapes.HEX17) for prefix in INSTANCE_PREFIXES),
+    "resource_id": tuple((f"{prefix}-".encode(), shapes.HEX17) for prefix in dict.fromkeys(RESOURCE_PREFIXES)),
+    "access_key": tuple(
+        (prefix.encode(), shapes.KEY16 if prefix in ("AKIA", "ASIA", "ABIA", "ACCA") else shapes.KEY17)
+        for prefix in IAM_PREFIXES
+    ),
+}
+
+FORMS: dict[str, tuple[Form, ...]] = _FIXED | {
+    family: ((f"{word}-".encode(), shapes.NAME),) for family, word in _WORDS.items()
+}
+"""The forms of each family that keeps its structure by head and shape; account ids and addresses are not among them."""
+
+
+
+def _index() -> dict[bytes, tuple[Form, ...]]:
+    forms = dict.fromkeys(form for of_family in FORMS.values() for form in of_family)
+    by_head: dict[bytes, list[Form]] = {}
+    for form in sorted(forms, key=lambda form: -form[1].length):
+        by_head.setdefault(form[0].lower(), []).append(form)
+    return {head: tuple(found) for head, found in by_head.items()}
+
+
+HEADS: dict[bytes, tuple[Form, ...]] = _index()
+"""Every head in lower case, with the forms that it begins, longest first."""
+
+_HEAD_LENGTHS = sorted({len(head) for head in HEADS}, reverse=True)
+
+
+def forms_at(text: bytes) -> Iterator[Form]:
+    """Yield the forms whose head `text` begins with, in whatever case, longest head first."""
+    lowered = text[: _HEAD_LENGTHS[0]].lower()
+    for length in _HEAD_LENGTHS:
+        yield from HEADS.get(lowered[:length], ()) if len(lowered) >= length else ()
+
+
+OPAQUE_HEAD = b"AWS"
+_TYPES = {"ec2_instance": "instance", "access_key": "accesskey", "resource_id": "resourceid"}
+
+
+def form_of(family: str, value: bytes) -> Form:
+    """Return the form of `value`'s placeholder: the one with the value's own prefix, where the family has several."""
+    forms = FORMS[family]
+    for form in forms[1:]:
+        if value.startswith(form[0]) or (form[1] is shapes.UUID and len(value) == 36 and value.count(b"-") == 4):
+            return form
+    if family == "distribution" and not value[:1].isupper():
+        return forms[1]
+    return forms[0]
+
+
+def opaque_head(family: str) -> bytes:
+    """Return the head of `family`'s opaque placeholders: `AWS` and its type in capitals."""
+    name = _TYPES.get(family, family).replace("_", "").upper()
+    return OPAQUE_HEAD + name.encode()

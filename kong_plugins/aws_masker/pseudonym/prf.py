@@ -1,0 +1,37 @@
+"""The keyed functions that placeholders are made with.
+
+BLAKE2b in its keyed mode is a pseudo-random function (RFC 7693; Aumasson et al. 2013): without the key its output tells
+nothing about its input. The key of a tenant is derived from the project's key, so that tenants share no placeholders.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from kong_plugins.aws_masker.errors import ConfigError
+
+SHORTEST_KEY = 32
+"""Bytes."""
+
+
+class Prf:
+    """The keyed functions of one tenant; immutable."""
+
+    def __init__(self, key: bytes, tenant: str) -> None:
+        """`key`: the project's key, at least `SHORTEST_KEY` bytes.
+
+        Raises:
+            ConfigError: if the key is too short.
+        """
+        if len(key) < SHORTEST_KEY:
+            raise ConfigError(f"the key has fewer than {SHORTEST_KEY} bytes")
+        root = blake2b(key, digest_size=64, person=b"awsmasker.root").digest()
+        self._key = blake2b(tenant.encode("utf-8", "surrogatepass"), key=root, person=b"awsmasker.tenant").digest()
+
+    def value(self, family: str, value: bytes) -> bytes:
+        """Return 64 bytes that stand for `value` of `family`."""
+        return blake2b(family.encode() + b"\x00" + value, key=self._key, person=b"awsmasker.value").digest()
+
+    def tag(self, text: bytes) -> bytes:
+        """Return 32 bytes that prove that the placeholder beginning with `text` was made with this key."""
+        return blake2b(text, key=self._key, digest_size=32, person=b"awsmasker.tag").digest()

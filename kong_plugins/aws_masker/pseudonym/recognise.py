@@ -1,0 +1,171 @@
+"""Where in a text a placeholder may stand, and where its beginning may stand at the text's end.
+
+Models change what they repeat: `I-0C4E...`, `bucket\\-k7q2...`, `bucket&#45;k7q2...`, a non-breaking hyphen, a line broken
+inside. Such spellings are brought to the canonical one before it is looked up; as a lookup needs every character of
+identity and proof, nothing is restored wrongly by that. Account ids and addresses, which have no proof, are taken only
+exactly as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import re2
+
+from kong_plugins.aws_masker.detect.engine import options
+from kong_plugins.aws_masker.detect.spans import ALNUM, DIGITS, run_end
+from kong_plugins.aws_masker.pseudonym.heads import HEADS, OPAQUE_HEAD, forms_at
+
+_HYPHEN = rb"(?:\\{0,3}-|&#45;|&#x2[dD];|&hyphen;|\xe2\x80[\x90\x91])"
+_HYPHEN_BEGUN = rb"(?:\\{1,3}|&(?:#(?:45?|x(?:2[dD]?)?)?|h(?:y(?:p(?:h(?:en?)?)?)?)?)?|\xe2(?:\x80)?)"
+_BREAK = rb"(?:\r?\n[ \t>|]{0,16})"
+_LONGEST = 48
+"""Characters of the longest payload or opaque type and payload."""
+
+_SHORTEST = 16
+_WORD = rb"[0-9A-Za-z]{%d,%d}" % (_SHORTEST, _LONGEST)
+_BROKEN = rb"[0-9A-Za-z]{1,%d}" % (_LONGEST - 1) + _BREAK + rb"[0-9A-Za-z]{1,%d}" % (_LONGEST - 1)
+_PAYLOAD = rb"(?:" + _WORD + rb"|" + _BROKEN + rb")"
+_NUMBER = (
+    rb"[0-9]{12}|[0-9]{4}-[0-9]{4}-[0-9]{4}"
+    rb"|2[45][0-9](?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2})?|2[45][0-9](?:-[0-9]{1,3}){3}"
+    rb"|fc[0-9a-f]{2}:[0-9a-f:]{2,36}(?:/[0-9]{1,3})?|2001:db8:[0-9a-f:]{2,36}(?:/[0-9]{1,3})?"
+)
+
+
+def _spelled(head: bytes) -> bytes:
+    return head.replace(b"-", _HYPHEN)
+
+
+_UUID = rb"(?i:aced)[0-9A-Fa-f]{4}(?:" + _HYPHEN + rb"[0-9A-Fa-f]{4}){3}" + _HYPHEN + rb"[0-9A-Fa-f]{12}"
+_UNIT = rb"(?i:ou)" + _HYPHEN + rb"[0-9A-Za-z]{4}" + _HYPHEN + rb"[0-9A-Za-z]{12}"
+_HEADED = rb"(?i:" + b"|".join(map(_spelled, [*sorted(HEADS), OPAQUE_HEAD])) + rb")" + _PAYLOAD
+
+_CANDIDATE = re2.compile(b"|".join((_HEADED, _UUID, _UNIT, _NUMBER)), options())
+
+
+def _begun(head: bytes) -> Iterator[bytes]:
+    """Yield patterns for every proper beginning of `head`."""
+    for end in range(1, len(head)):
+        yield _spelled(head[:end])
+    for at, byte in enumerate(head):
+        if byte == ord("-"):
+            yield _spelled(head[:at]) + _HYPHEN_BEGUN
+
+
+_NUMBER_BEGUN = (
+    rb"[0-9]{1,12}|[0-9]{4}-[0-9]{0,4}|[0-9]{4}-[0-9]{4}-[0-9]{0,4}"
+    rb"|2[45][0-9](?:\.[0-9]{1,3}){0,3}\.?|2[45][0-9](?:\.[0-9]{1,3}){3}/[0-9]{0,2}|2[45][0-9](?:-[0-9]{1,3}){0,3}-?"
+    rb"|fc?|fc[0-9a-f]{1,2}|fc[0-9a-f]{2}:[0-9a-f:]{0,36}(?:/[0-9]{0,3})?"
+    rb"|2001:?|2001:d(?:b(?:8(?::[0-9a-f:]{0,36}(?:/[0-9]{0,3})?)?)?)?"
+)
+_UUID_BEGUN = (
+    rb"(?i:aced)(?:[0-9A-Fa-f]{4}" + _HYPHEN + rb"){0,4}(?:[0-9A-Fa-f]{0,11}|[0-9A-Fa-f]{4}" + _HYPHEN_BEGUN + rb")"
+)
+_UNIT_BEGUN = rb"(?i:ou)" + _HYPHEN + rb"[0-9A-Za-z]{4}(?:" + _HYPHEN_BEGUN + rb"|" + _HYPHEN + rb"[0-9A-Za-z]{0,11})"
+_HEADED_BEGUN = (
+    rb"(?i:" + b"|".join(map(_spelled, [*sorted(HEADS), OPAQUE_HEAD])) + rb")"
+    rb"(?:[0-9A-Za-z]{0,%d}|[0-9A-Za-z]{1,%d}(?:\r|" % (_LONGEST, _LONGEST) + _BREAK + rb"[0-9A-Za-z]{0,%d}))" % _LONGEST
+)
+_BEGUN = re2.compile(
+    rb"(?:"
+    + b"|".join(
+        (
+            _HEADED_BEGUN,
+            rb"(?i:" + b"|".join(sorted({one for head in (*HEADS, OPAQUE_HEAD) for one in _begun(head)})) + rb")",
+            _UUID_BEGUN,
+            _UNIT_BEGUN,
+            _NUMBER_BEGUN,
+        )
+    )
+    + rb")\z",
+    options(),
+)
+LONGEST = 160
+"""Bytes; no spelling of a placeholder is longer, so nothing further back need be held."""
+
+
+class Reading(NamedTuple):
+    """One way to read a candidate."""
+
+    spelling: bytes
+    """The canonical spelling to look up."""
+    end: int
+    """Byte offset in the text behind what was read."""
+    settled: bool
+    """True if nothing that could follow changes this reading: its length is fixed, and it proves itself."""
+
+
+def candidate(text: bytes, position: int) -> tuple[int, int] | None:
+    """Return the first place from `position` on where a placeholder may stand, or None."""
+    found = _CANDIDATE.search(text, position)
+    return found.span() if found is not None else None
+
+
+def begun_at(text: bytes, position: int) -> int:
+    """Return from where on the end of `text` may be the beginning of a placeholder; its length if nowhere.
+
+    Looks no further back than `position`, and than the longest spelling.
+    """
+    position = max(position, len(text) - LONGEST)
+    found = _BEGUN.search(text[position:])
+    return len(text) if found is None else position + int(found.start())
+
+
+def _plain(text: bytes) -> tuple[bytes, list[int] | None]:
+    """Return `text` without escapes, entities and line breaks, and for each byte where it ended in `text`."""
+    if not text.strip(_UNESCAPED):
+        return text, None
+    plain, ends = bytearray(), []
+    position = 0
+    while position < len(text):
+        byte = text[position]
+        if byte in b"\r\n\t >|\\":
+            position += 1
+            continue
+        if byte in _UNESCAPED:
+            position += 1
+        else:  # an entity or one of Unicode's hyphens
+            position = text.index(b";", position) + 1 if byte == ord("&") else position + 3
+            byte = ord("-")
+        plain.append(byte)
+        ends.append(position)
+    return bytes(plain), ends
+
+
+_UNESCAPED = bytes(sorted(ALNUM)) + b"-.:/"
+
+
+def readings(text: bytes, start: int, end: int, before: int) -> Iterator[Reading]:
+    """Yield how the candidate from `start` to `end` may be read, in the order in which to look them up.
+
+    `before`: the byte before `text`, or -1; numbers must not be a part of longer ones.
+    """
+    plain, ends = _plain(text[start:end])
+    if plain[0] in DIGITS or (plain[:2] == b"fc" and b":" in plain):
+        yield from _numbers(text, start, end, before)
+        return
+    for head, shape in forms_at(plain):
+        length = len(head) + shape.length + max(0, len(shape.groups) - 1)
+        if length <= len(plain):
+            behind = start + (length if ends is None else ends[length - 1])
+            yield Reading(shape.spell(head, plain), behind, True)
+    if plain[:3].upper() == OPAQUE_HEAD and plain.isalnum():
+        word = run_end(text, start, _ALNUM)
+        for stop in (word, end) if end > word else (word,):
+            yield Reading(_plain(text[start:stop])[0].upper(), stop, False)
+
+
+_ALNUM = bytes(sorted(ALNUM))
+
+
+def _numbers(text: bytes, start: int, end: int, before: int) -> Iterator[Reading]:
+    left = text[start - 1] if start else before
+    if left in DIGITS or (left in ALNUM and text[start] not in DIGITS) or (end < len(text) and text[end] in DIGITS):
+        return
+    number = text[start:end]
+    yield Reading(number.lower(), end, False)
+    bare = number.partition(b"/")[0].rstrip(b":")
+    if bare != number:
+        yield Reading(bare.lower(), start + len(bare), False)

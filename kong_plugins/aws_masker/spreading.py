@@ -1,0 +1,41 @@
+"""Names that are certain, masked wherever else they stand by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ahocorasick_rs import BytesAhoCorasick, MatchKind
+
+from kong_plugins.aws_masker.detect.spans import ALNUM, Span, escape_ends_at
+from kong_plugins.aws_masker.families import NAME_FAMILIES
+
+_NAME_JOINTS = ALNUM | frozenset(b"-_")
+"""`acme-logs` does not stand by itself in `acme-logs-old`: that is another name."""
+
+
+def spellings(family: str, value: bytes) -> tuple[bytes, ...]:
+    """Return the ways in which a certain value may be written elsewhere."""
+    if family == "account_id":
+        digits = value.replace(b"-", b"")
+        return digits, b"-".join((digits[:4], digits[4:8], digits[8:]))
+    return (value,)
+
+
+class Spreader:
+    """Finds known values in a text, in one linear pass (Aho-Corasick); immutable."""
+
+    def __init__(self, families: Mapping[bytes, str]) -> None:
+        """`families`: each known value and its family."""
+        self._known = list(families.items())
+        self._automaton = BytesAhoCorasick([value for value, _ in self._known], matchkind=MatchKind.LeftmostLongest)
+
+    def spans(self, text: bytes) -> Iterator[Span]:
+        """Yield where a known value stands by itself."""
+        for index, start, end in self._automaton.find_matches_as_indexes(text):
+            family = self._known[index][1]
+            joints = _NAME_JOINTS if family in NAME_FAMILIES else ALNUM
+            if end < len(text) and text[end] in joints:
+                continue
+            if start and text[start - 1] in joints and not escape_ends_at(text, start):
+                continue
+            yield Span(start, end, family)
