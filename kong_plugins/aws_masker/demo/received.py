@@ -13,7 +13,9 @@ from kong_plugins.aws_masker.wire import codings
 
 _LIMIT = 1 << 30
 """Bytes that a body may decompress to."""
-_UNREAD = frozenset({"type", "role", "id", "tool_use_id", "call_id", "signature", "cache_control", "name"})
+_UNREAD = frozenset(
+    {"type", "role", "id", "tool_use_id", "tool_call_id", "call_id", "signature", "cache_control", "name"}
+)
 """Fields that a model does not read as text."""
 
 

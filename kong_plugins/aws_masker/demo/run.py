@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from anthropic import Anthropic
 
 
-def run(text: str | None = None, console: Console | None = None) -> int:
+def run(text: str | None = None, console: Console | None = None, settings: Settings | None = None) -> int:
     """Hold a conversation through the masker and show both sides of it; or show what becomes of `text`.
 
-    Everything runs in this process, on free loopback ports, with a key made on the spot. Returns the exit status: 0 if
-    no planted value reached the provider and all came back, else 1.
+    Everything runs in this process, on free loopback ports, with a key made on the spot and the default settings unless
+    others are given. Returns the exit status: 0 if no planted value reached the provider and all came back, else 1.
 
     Raises:
         ConfigError: the optional dependencies of the demo are not installed.
     """
-    console = console or Console()
-    return _show_story(console) if text is None else _show_text(console, text)
+    console, settings = console or Console(), settings or Settings()
+    return _show_story(console, settings) if text is None else _show_text(console, settings, text)
 
 
-def _show_story(console: Console) -> int:
-    with _masked(scene.script) as (client, standin):
+def _show_story(console: Console, settings: Settings) -> int:
+    with _masked(scene.script, settings) as (client, standin):
         exchanges = converse(client, standin, scene.QUESTION, _shell)
     show(console, "A conversation through aws-masker, in the order it happened", exchanges)
     sent = b"\n".join(request.raw for request in standin.requests)
@@ -45,8 +45,8 @@ def _show_story(console: Console) -> int:
     return _conclude(console, scene.PLANTED, sent, returned)
 
 
-def _show_text(console: Console, text: str) -> int:
-    with _masked(echo.parrot) as (client, standin):
+def _show_text(console: Console, settings: Settings, text: str) -> int:
+    with _masked(echo.parrot, settings) as (client, standin):
         exchanges = converse(client, standin, text, _shell)
     show(console, "Your text, there and back", exchanges)
     if exchanges[0].providers == text:
@@ -59,7 +59,7 @@ def _show_text(console: Console, text: str) -> int:
 
 
 @contextlib.contextmanager
-def _masked(script: Script) -> Iterator[tuple[Anthropic, StandIn]]:
+def _masked(script: Script, settings: Settings) -> Iterator[tuple[Anthropic, StandIn]]:
     """Yield an unmodified SDK whose base URL is a proxy, and the stand-in for the API behind that proxy."""
     try:
         import anthropic  # noqa: PLC0415 - an optional dependency, needed here only
@@ -67,15 +67,10 @@ def _masked(script: Script) -> Iterator[tuple[Anthropic, StandIn]]:
         raise ConfigError("the demo needs its extra: pip install 'kong-aws-masker[demo]'") from None
     standin = StandIn(script)
     with serving(standin) as upstream:
-        proxy = create_app(upstream=upstream, settings=Settings(), key=secrets.token_bytes(32))
-        with (
-            serving(proxy) as base_url,
-            anthropic.DefaultHttpxClient(trust_env=False) as http_client,
-        ):
-            yield (
-                anthropic.Anthropic(base_url=base_url, api_key="demo", http_client=http_client, max_retries=0),
-                standin,
-            )
+        proxy = create_app(upstream, settings, secrets.token_bytes(32))
+        with serving(proxy) as base_url, anthropic.DefaultHttpxClient(trust_env=False) as http_client:
+            client = anthropic.Anthropic(base_url=base_url, api_key="demo", http_client=http_client, max_retries=0)
+            yield client, standin
 
 
 def _shell(command: str) -> str:
