@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from kong_plugins.aws_masker.text import Text
-from kong_plugins.aws_masker.wire.jsontext import JsonText, NotJsonError, to_bytes
+from kong_plugins.aws_masker.wire.jsontext import Edits, JsonText, NotJsonError, to_bytes
 from kong_plugins.aws_masker.wire.leaves import is_attribution, maskable
 from kong_plugins.aws_masker.wire.providers.common import FREE
 from kong_plugins.aws_masker.wire.rules import Leaf, Rule, Walk
@@ -19,7 +19,8 @@ class _Place(NamedTuple):
 
     document: _Document
     token: int
-    write: Write | None
+    write: Write | None = None
+    digits: bytes = b""
 
 
 class _Document:
@@ -29,7 +30,7 @@ class _Document:
         self.text = text
         self.parent = parent
         self.strings = 0
-        self.changes: dict[int, bytes] = {}
+        self.edits = Edits()
 
 
 class Documents:
@@ -57,16 +58,16 @@ class Documents:
         """Return every JSON text added, with `masked` in the place of `texts`; None if nothing changed."""
         for place, text in zip(self._places, masked, strict=True):
             if text is not None:
-                place.document.changes[place.token] = place.write(text) if place.write else text
+                place.document.edits.change(place.token, place.write(text) if place.write else text, place.digits)
         spliced: dict[int, bytes] = {}
         # A document within a string was read after the one that holds it, so backwards the inner ones come first.
         for document in reversed(self._documents):
-            if document.changes:
-                raw = document.text.splice(document.changes, document.strings)
+            if document.edits:
+                raw = document.text.splice(document.edits, document.strings)
                 if document.parent is None:
                     spliced[id(document)] = raw
                 else:
-                    document.parent.document.changes[document.parent.token] = raw
+                    document.parent.document.edits.change(document.parent.token, raw)
         if not spliced:
             return None
         return [spliced.get(id(root), root.text.raw) for root in self._roots]
@@ -87,18 +88,22 @@ class Documents:
         return document
 
     def _visit(self, document: _Document, token: int, value: str, leaf: Leaf, key: str) -> None:
-        if leaf is Leaf.DATA:
-            self._take(_Place(document, token, None), to_bytes(value), to_bytes(key))
+        if leaf is Leaf.TEXT:
+            self._take(_Place(document, token), to_bytes(value))
+        elif leaf is Leaf.DATA:
+            self._take(_Place(document, token), to_bytes(value), to_bytes(key))
+        elif leaf is Leaf.NUMBER:
+            self._take(_Place(document, token, digits=to_bytes(value)), to_bytes(value), to_bytes(key))
         elif leaf is Leaf.SIGNED:
             self.signed.append(Text(to_bytes(value)))
         elif leaf is Leaf.JSON:
-            self._take_json(_Place(document, token, None), to_bytes(value))
+            self._take_json(_Place(document, token), to_bytes(value))
         elif leaf in (Leaf.URL, Leaf.BLOB, Leaf.BINARY):
             found = maskable(value, leaf)
             if found is not None:
                 self._take(_Place(document, token, found.write), found.text)
         elif not (leaf is Leaf.ATTRIBUTION and is_attribution(value)):
-            self._take(_Place(document, token, None), to_bytes(value))
+            self._take(_Place(document, token), to_bytes(value))
 
     def _take(self, place: _Place, text: bytes, key: bytes = b"") -> None:
         if text:

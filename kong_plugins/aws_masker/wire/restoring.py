@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from kong_plugins.aws_masker.wire.jsontext import JsonText, NotJsonError, to_bytes
+from kong_plugins.aws_masker.wire.jsontext import Edits, JsonText, NotJsonError, to_bytes
 from kong_plugins.aws_masker.wire.providers.common import FREE
 from kong_plugins.aws_masker.wire.rules import Leaf, Rule, Scope, Walk
 
@@ -53,7 +53,7 @@ class Changes:
     def __init__(self, text: JsonText, restoring: Restoring, piece: Piece | None = None) -> None:
         """`piece` handles pieces; without it they are restored as whole texts."""
         self.text = text
-        self.by_token: dict[int, bytes] = {}
+        self.edits = Edits()
         self._restoring = restoring
         self._piece = piece
         self._strings = 0
@@ -71,20 +71,20 @@ class Changes:
 
     def applied(self) -> bytes:
         """Return the text with its changes; raises NotJsonError if a key is repeated."""
-        return self.text.splice(self.by_token, self._strings) if self.by_token else self.text.raw
+        return self.text.splice(self.edits, self._strings) if self.edits else self.text.raw
 
     def _visit(self, token: int, value: str, leaf: Leaf, key: str, scope: Scope) -> None:
         if leaf in _UNTOUCHED or (leaf is Leaf.URL and value[:5].lower() == "data:"):
             return
         new: bytes | None
+        old = to_bytes(value)
         if self._piece is not None and leaf in (Leaf.PIECE, Leaf.JSON_PIECE):
             new = self._piece(token, value, leaf, key, scope)
         else:
-            old = to_bytes(value)
             new = self._json(old) if leaf in (Leaf.JSON, Leaf.JSON_PIECE) else self._restoring.whole(old)
             new = None if new == old else new
         if new is not None:
-            self.by_token[token] = new
+            self.edits.change(token, new, old if leaf is Leaf.NUMBER else b"")
 
     def _json(self, value: bytes) -> bytes:
         try:

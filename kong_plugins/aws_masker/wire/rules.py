@@ -27,6 +27,8 @@ class Leaf(Enum):
     """A value in free-form data: masked with its nearest key as context, and restored."""
     KEY = auto()
     """A key of free-form data: masked and restored."""
+    NUMBER = auto()
+    """A whole number of several digits in free-form data, such as an account id: masked and restored as DATA is."""
     JSON = auto()
     """A JSON text inside a string: its own strings are masked and restored as DATA."""
     KEEP = auto()
@@ -50,7 +52,7 @@ class Leaf(Enum):
 class Rule:
     """What the strings at one place of a tree are; immutable once its module is loaded."""
 
-    __slots__ = ("fields", "keys", "leaf", "other", "pick", "scope")
+    __slots__ = ("fields", "kept", "keys", "leaf", "other", "pick", "scope")
 
     def __init__(
         self,
@@ -70,12 +72,16 @@ class Rule:
         self.fields: dict[str, Rule] = dict(fields or {})
         self.other: Rule = other or self
         self.keys = leaf is Leaf.DATA
+        self.kept = leaf is Leaf.KEEP  # asked for every string: looking up an enum's member takes its time
         self.pick = pick
         self.scope = scope
 
 
 Visit = Callable[[int, str, Leaf, str, Scope], None]
-"""Called with each string's number, value, kind, nearest key and scope."""
+"""Called with each string's number, value, kind, nearest key and scope. A NUMBER has the next string's number."""
+
+_SMALLEST_NUMBER = 1_000_000
+"""Smallest integer looked at. What has fewer digits identifies nothing, and lists of tokens are full of it."""
 
 
 def scope_of(rule: Rule, node: Mapping[str, Any], scope: Scope) -> Scope:
@@ -103,7 +109,7 @@ class Walk:
         if kind is str:
             token = self.strings
             self.strings = token + 1
-            if rule.leaf is not Leaf.KEEP:
+            if not rule.kept:
                 self._visit(token, node, rule.leaf, key, scope)
         elif kind is dict:
             self._object(node, rule, scope, depth)
@@ -112,6 +118,8 @@ class Walk:
                 raise NotJsonError("nested too deeply")
             for child in node:
                 self.over(child, rule, key, scope, depth + 1)
+        elif kind is int and rule.keys and node >= _SMALLEST_NUMBER:
+            self._visit(self.strings, str(node), Leaf.NUMBER, key, scope)
 
     def _object(self, node: dict[str, Any], rule: Rule, scope: Scope, depth: int) -> None:
         if depth >= MAX_DEPTH:
@@ -129,7 +137,7 @@ class Walk:
             below = fields.get(name, other)
             if child.__class__ is str:  # the same as over() does, without a call for the commonest case
                 self.strings = token + 2
-                if below.leaf is not Leaf.KEEP:
+                if not below.kept:
                     visit(token + 1, child, below.leaf, name, scope)
             else:
                 self.over(child, below, name, scope, depth + 1)

@@ -157,9 +157,9 @@ class EventRestorer:
 def _append(changes: Changes, piece: _Met, held: bytes) -> None:
     """Let `piece`, the last of its block, also bring what the block held back."""
     if held:
-        changes.by_token[piece.token] = piece.new + held
+        changes.edits.strings[piece.token] = piece.new + held
         if piece.new + held == piece.old:
-            del changes.by_token[piece.token]
+            del changes.edits.strings[piece.token]
 
 
 def _cut_down(root: Any, rule: Rule, name: Scope, text: str) -> Any:
