@@ -84,6 +84,13 @@ class Upstream:
     raw: bytearray = field(default_factory=bytearray)
     """All bytes of all connections that have been read."""
 
+    async def all_closed(self) -> None:
+        """Wait until every connection so far is closed on this side, and give the other side a moment to see it."""
+        for exchange in self.requests:
+            with contextlib.suppress(ConnectionError):
+                await exchange.writer.wait_closed()
+        await asyncio.sleep(0.05)
+
     async def _serve(self, script: Script, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):

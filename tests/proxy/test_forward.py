@@ -172,6 +172,21 @@ async def test_connections_are_kept_open_on_both_sides() -> None:
     assert VALUE.encode() not in received.raw
 
 
+async def test_an_upstream_that_closes_idle_connections_does_no_harm() -> None:
+    """A connection that was closed meanwhile is replaced before anything is sent on it."""
+
+    async def script(exchange: Exchange) -> None:
+        await echo(exchange)
+        exchange.writer.close()
+
+    async with between(script) as (client, received):
+        for _ in range(5):
+            answer = await client.post("/v1/messages", content=QUESTION, headers={"content-type": "application/json"})
+            assert VALUE in answer.text
+            await received.all_closed()
+    assert received.connections == 5
+
+
 async def test_a_request_body_without_a_length_is_masked_too() -> None:
     """A chunked request, a value cut between its chunks, arrives masked and with a length."""
     head = b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n"

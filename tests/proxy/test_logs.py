@@ -102,9 +102,11 @@ async def test_values_everywhere_and_failures_of_every_kind_leave_no_trace(log: 
         ("mask_request", 503),
         ("Masker", 503),
         ("MemoryVault", 503),
-        ("ResponseRestorer", 503),
-        ("feed", 0),
-        ("close", 0),
+        ("ResponseRestorer", 500),
+        ("feed", 500),
+        ("close", 500),
+        ("feed of a stream", 0),
+        ("close of a stream", 0),
         ("framed", 503),
     ],
 )
@@ -125,10 +127,11 @@ async def test_an_unexpected_error_tells_its_type_and_place_only(
         "feed": (ResponseRestorer, "feed"),
         "close": (ResponseRestorer, "close"),
     }
+    place, _, streaming = place.partition(" of a ")
     monkeypatch.setattr(*targets.get(place, (forward, place)), fail)
 
     async def script(exchange: Exchange) -> None:
-        await exchange.send(sized(b'{"a":1}'))
+        await exchange.send(SSE_HEAD + chunk(b"data: x\n\n") + chunk(b"") if streaming else sized(b'{"a":1}'))
 
     async with between(script) as (client, received):
         if status:

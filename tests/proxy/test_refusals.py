@@ -213,7 +213,7 @@ async def test_a_stream_that_falls_silent_is_broken_off() -> None:
     """Too long a pause in the middle ends as a broken answer, after what had come."""
 
     async def script(exchange: Exchange) -> None:
-        await exchange.send(SSE_HEAD + chunk(text_delta("thinking")))
+        await exchange.send(SSE_HEAD + chunk(text_delta("thinking. ")))
         await exchange.wait_closed()
 
     async with between(script, read_timeout=0.2) as (client, _):

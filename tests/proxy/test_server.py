@@ -54,7 +54,7 @@ async def test_running_answers_end_before_the_process_does(signum: signal.Signal
     async def script(exchange: Exchange) -> None:
         await exchange.send(SSE_HEAD + chunk(text_delta("begun")))
         await go_on.wait()
-        await exchange.send(chunk(text_delta("done")) + chunk(b""))
+        await exchange.send(chunk(text_delta("done. ")) + chunk(b""))
 
     async with upstream(script) as received:
         with process(received.url, 20) as (running, url):

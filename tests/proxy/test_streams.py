@@ -20,7 +20,6 @@ from tests.proxy.harness import (
     instance,
     proxy,
     sized,
-    talk,
     text_delta,
     upstream,
 )
@@ -48,7 +47,7 @@ async def test_the_first_event_arrives_while_the_upstream_is_still_sending() -> 
     async def script(exchange: Exchange) -> None:
         await exchange.send(SSE_HEAD + chunk(text_delta(f"first {placeholder(exchange)} .")))
         await go_on.wait()
-        await exchange.send(chunk(text_delta("second") + BLOCK_STOP) + chunk(b""))
+        await exchange.send(chunk(text_delta("second. ") + BLOCK_STOP) + chunk(b""))
 
     async with between(script) as (client, received), client.stream("POST", "/v1/messages", **question()) as answer:
         got = b""
@@ -139,20 +138,50 @@ async def test_a_stream_that_breaks_off_is_broken_for_the_client_too() -> None:
             assert b"reset" in path.encode() or VALUE.encode() in got
 
 
-@pytest.mark.parametrize("body", [b'{"content":[{"type":"text","text":"half', b'{"a":1}'])
-async def test_an_answer_shorter_than_it_said_is_broken_for_the_client(body: bytes) -> None:
+@pytest.mark.parametrize("kind", [b"text/plain", b"application/octet-stream"])
+async def test_an_answer_shorter_than_it_said_is_broken_for_the_client(kind: bytes) -> None:
     """A wrong length upstream is no complete answer downstream, but what came is handed on."""
 
     async def script(exchange: Exchange) -> None:
-        await exchange.send(JSON_HEAD + b"content-length: 1000\r\n\r\n" + body)
+        await exchange.send(b"HTTP/1.1 200 OK\r\ncontent-type: " + kind + b"\r\ncontent-length: 1000\r\n\r\nhalf")
         exchange.writer.close()
 
-    async with upstream(script) as received:
-        with proxy(received.url) as url:
-            answer = await talk(url, b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 200 OK")
-    assert body in answer
-    assert not answer.endswith(b"0\r\n\r\n")
+    async with between(script) as (client, _):
+        got = b""
+        with pytest.raises(httpx2.RemoteProtocolError):
+            async with client.stream("GET", "/v1/models") as answer:
+                async for piece in answer.aiter_bytes():
+                    got += piece
+    assert got == b"half"
+
+
+async def test_half_a_json_answer_is_a_502() -> None:
+    """JSON is restored as a whole, so the error is known before anything is out: the client gets it instead."""
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.send(JSON_HEAD + b'content-length: 1000\r\n\r\n{"a":1}')
+        exchange.writer.close()
+
+    async with between(script) as (client, _):
+        answer = await client.get("/v1/models")
+    assert (answer.status_code, answer.headers["x-aws-masker-error"]) == (502, "AWS_MASKER_7001")
+
+
+async def test_a_json_answer_has_the_length_of_what_the_client_gets() -> None:
+    """Restored or not, large (in a thread) or small: the length is right, and the connection goes on."""
+
+    async def script(exchange: Exchange) -> None:
+        found = PLACEHOLDER.search(exchange.body)
+        await exchange.send(sized(b'{"a": "%s %s"}' % (found[0] if found else b"", b"x" * len(exchange.body))))
+
+    async with between(script) as (client, received):
+        for size in (0, 200_000):
+            for value in (VALUE, ""):
+                answer = await client.post("/v1/messages", json={"a": f"{value} {'y' * size}"})
+                assert int(answer.headers["content-length"]) == len(answer.content)
+                assert answer.json()["a"].split(" ")[0] == value
+    assert received.connections == 1
+    assert VALUE.encode() not in received.raw
 
 
 async def test_an_answer_longer_than_it_said_ends_where_it_said() -> None:

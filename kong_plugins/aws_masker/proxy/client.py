@@ -10,7 +10,7 @@ import anyio
 from starlette.types import Receive, Scope, Send
 
 from kong_plugins.aws_masker.errors import BodyTooLarge, MaskerError
-from kong_plugins.aws_masker.proxy.headers import Headers, values
+from kong_plugins.aws_masker.wire.headers import Headers, values
 from kong_plugins.aws_masker.wire.providers import Api, error_body
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import aclosing
+from typing import TypeVar
 
 import anyio
 import httpx2
@@ -30,9 +32,11 @@ from kong_plugins.aws_masker.vault.memory import MemoryVault
 from kong_plugins.aws_masker.wire.providers import Api, api_of
 
 _IN_THREAD = 64 * 1024
-"""Body size in bytes from which masking moves to a thread, so that the streams of others go on meanwhile."""
+"""Size in bytes from which a body is worked on in a thread, so that the streams of others go on meanwhile."""
 _THREADS = 4
-"""Large bodies masked at the same time; bounds the memory that they take."""
+"""Large bodies worked on at the same time; bounds the memory that this takes."""
+
+Result = TypeVar("Result")
 
 
 class Forwarder:
@@ -59,16 +63,19 @@ class Forwarder:
 
     async def _outcome(self, client: Client, api: Api) -> str:
         begun = time.perf_counter()
+        unforeseen: type[MaskerError] = MaskingFailed
         try:
             masked, tenant = await self._masked(client)
             async with client.present():
-                await self._exchange(client, masked, tenant, begun)
+                response = await self._send(client, masked)
+                unforeseen = RestoreFailed
+                await self._answer(client, response, masked, tenant, begun)
         except ClientGone:
             return CLIENT_GONE
         except MaskerError as error:
             return await self._fail(client, api, error, error)
         except Exception as error:  # noqa: BLE001 - the edge: whatever it is, the client gets an answer and the log a line
-            return await self._fail(client, api, RestoreFailed() if client.answering else MaskingFailed(), error)
+            return await self._fail(client, api, unforeseen(), error)
         return ANSWERED
 
     async def _fail(self, client: Client, api: Api, shown: MaskerError, cause: Exception) -> str:
@@ -92,7 +99,7 @@ class Forwarder:
             return masked
 
         with self._metrics.masking_time.time():
-            masked = await to_thread.run_sync(work, limiter=self._threads) if len(body) >= _IN_THREAD else work()
+            masked = await self._run(len(body), work)
         self._count(masked)
         return masked, tenant
 
@@ -104,9 +111,13 @@ class Forwarder:
         if masked.signed:
             log.warning("values_in_signed_blocks", api=masked.api.value, families=masked.signed)
 
-    async def _exchange(self, client: Client, masked: MaskedRequest, tenant: str, begun: float) -> None:
+    async def _send(self, client: Client, masked: MaskedRequest) -> httpx2.Response:
         headers = framed(masked.headers, masked.body, self._upstream.host)
-        response = await self._upstream.send(client.method, client.target, headers, masked.body)
+        return await self._upstream.send(client.method, client.target, headers, masked.body)
+
+    async def _answer(
+        self, client: Client, response: httpx2.Response, masked: MaskedRequest, tenant: str, begun: float
+    ) -> None:
         try:
             restorer = ResponseRestorer(
                 masked.api,
@@ -115,7 +126,6 @@ class Forwarder:
                 self._lookup(masked, tenant),
                 self._settings,
             )
-            await client.start(response.status_code, restorer.headers)
             await self._relay(client, response, restorer, masked.api, begun)
         finally:
             with anyio.CancelScope(shield=True):
@@ -124,18 +134,32 @@ class Forwarder:
     async def _relay(
         self, client: Client, response: httpx2.Response, restorer: ResponseRestorer, api: Api, begun: float
     ) -> None:
-        first = True
+        """Hand on each piece as it arrives, the head as soon as it is certain: for JSON that is at the end."""
+        status, size = response.status_code, 0
         try:
+            if restorer.final:
+                await client.start(status, restorer.headers)
             async with aclosing(chunks(response)) as pieces:
                 async for piece in pieces:
-                    if first:
-                        first = False
+                    if not size:
                         self._metrics.first_byte_time.labels(api.value).observe(time.perf_counter() - begun)
-                    await client.write(restorer.feed(piece))
+                    size += len(piece)
+                    restored = restorer.feed(piece)
+                    if restorer.final and not client.answering:
+                        await client.start(status, restorer.headers)
+                    await client.write(restored)
         except (UpstreamUnreachable, UpstreamTimedOut):
-            await client.write(restorer.close())
+            if client.answering:  # else the client gets the error instead of half a JSON text
+                await client.write(restorer.close())
             raise
-        await client.write(restorer.close(), last=True)
+        rest = restorer.close() if restorer.final else await self._run(size, restorer.close)
+        if not client.answering:
+            await client.start(status, restorer.headers)
+        await client.write(rest, last=True)
+
+    async def _run(self, size: int, work: Callable[[], Result]) -> Result:
+        """Do what takes time in proportion to `size` bytes; in a thread if that is long."""
+        return await to_thread.run_sync(work, limiter=self._threads) if size >= _IN_THREAD else work()
 
     def _lookup(self, masked: MaskedRequest, tenant: str) -> Lookup:
         """Look in this request's mapping first, then in what the tenant's earlier requests left behind."""

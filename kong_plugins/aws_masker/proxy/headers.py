@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from kong_plugins.aws_masker.errors import RequestRefused
-
-Headers = Sequence[tuple[bytes, bytes]]
+from kong_plugins.aws_masker.wire.headers import Headers, values
 
 _HOP_BY_HOP = frozenset(
     {
@@ -32,11 +31,6 @@ class UpgradeRefused(RequestRefused):
 
     status = 426
     wording = "only HTTP/1.1 requests can be masked"
-
-
-def values(headers: Headers, name: bytes) -> list[bytes]:
-    """Return the values of all headers called `name` (lower case), in order."""
-    return [value for header, value in headers if header.lower() == name]
 
 
 def end_to_end(headers: Headers, *more: bytes) -> list[tuple[bytes, bytes]]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import httpx2
 
 from kong_plugins.aws_masker.errors import ConfigError, RequestRefused, UpstreamTimedOut, UpstreamUnreachable
-from kong_plugins.aws_masker.proxy.headers import Headers
+from kong_plugins.aws_masker.wire.headers import Headers
 
 CONNECT_TIMEOUT = 10.0
 WRITE_TIMEOUT = 60.0
