@@ -51,14 +51,14 @@ def _sources() -> tuple[str, ...]:
 
 
 def _log(rng: random.Random, document: Planted) -> str:
-    """Return 40 lines of a log, two of which name values of `document`."""
+    """Return 40 lines of a log, ten of which name values of `document`."""
     lines = [
         f"2024-05-12T10:{rng.randrange(60):02}:{rng.randrange(60):02}.{rng.randrange(1000):03}Z INFO [worker-{n % 7}] "
         f"c.e.orders.Handler - handled 3f1c0a5e-0f5a-4d0e-9b8f-{rng.randrange(16**12):012x} in {rng.randrange(900)} ms"
         for n in range(40)
     ]
-    for secret in rng.sample(document.secrets, min(2, len(document.secrets))):
-        lines[rng.randrange(40)] += f" from {secret.text}"
+    for _ in range(10):
+        lines[rng.randrange(40)] += f" from {rng.choice(document.secrets).text}"
     return "\n".join(lines)
 
 
@@ -66,8 +66,8 @@ def _turns(rng: random.Random) -> Iterator[dict[str, Any]]:
     """Yield messages without end: the assistant says something and calls a tool, the user's side brings its result."""
     for number in range(10**9):
         document = rng.choice(DOCUMENTS)
-        # Most of what tools return is program text without any value in it.
-        result = rng.choice((document.text, _log(rng, document), *(rng.choice(_sources()) for _ in range(4))))
+        documents = "\n".join(one.text for one in rng.sample(DOCUMENTS, 8))
+        result = rng.choice((documents, _log(rng, document), rng.choice(_sources()), rng.choice(_sources())))
         call_id = f"toolu_01{rng.randrange(10**18):018}ABCD"
         command = {"command": f"cat src/file{number}.py | head -120", "description": "Show the file"}
         call = {"type": "tool_use", "id": call_id, "name": "Bash", "input": command}

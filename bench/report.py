@@ -47,8 +47,8 @@ def _ratios(measured: Mapping[str, Measured], memory: Mapping[str, Memory]) -> s
     )
     return (
         "\n## Ratios\n\nMasking a whole request (reading its JSON, finding, replacing, writing) beside one search of the "
-        "same bytes with the standard library's `re` and one alternation of the same patterns, which finds candidates "
-        "only:\n\n" + _table(head, rows)
+        "same bytes with the standard library's `re` and one alternation of the same patterns, which only finds "
+        "candidates:\n\n" + _table(head, rows)
     )
 
 
