@@ -6,8 +6,11 @@ import contextlib
 import itertools
 import json
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import re2
 
@@ -49,6 +52,23 @@ def lab(script: Script, *, masked: bool = True, settings: Settings | None = None
             proxy = create_app(upstream, settings or Settings(), secrets.token_bytes(32))
             url = stack.enter_context(serving(proxy))
         yield Lab(standin, url)
+
+
+@contextlib.contextmanager
+def proxy_process(upstream: str, folder: Path) -> Iterator[str]:
+    """`aws-masker proxy` in a process of its own; its key and its log are files in `folder`. Yields its address."""
+    command = [sys.executable, "-m", "kong_plugins.aws_masker.cli", "proxy", "--listen", "127.0.0.1:0"]
+    command += ["--upstream", upstream, "--key-file", str(folder / "key")]
+    with (folder / "proxy.log").open("ab") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
+    with process:
+        assert process.stdout is not None
+        try:
+            address = re2.search(rb"http://127\.0\.0\.1:\d+", process.stdout.readline())
+            assert address, "the proxy did not start"
+            yield address.group().decode()
+        finally:
+            process.terminate()
 
 
 def split(body: bytes, key: str) -> tuple[list[bytes], bytes]:

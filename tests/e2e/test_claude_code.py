@@ -14,7 +14,7 @@ import re2
 from kong_plugins.aws_masker.demo.answers import Answer, Call, Say, Thinking, sign, turns
 from kong_plugins.aws_masker.demo.received import Received, Recorded
 from tests.e2e.claude import ClaudeCode
-from tests.e2e.lab import Lab, assert_stable, lab, stability
+from tests.e2e.lab import Lab, assert_stable, lab, proxy_process, stability
 from tests.e2e.project import Planted
 
 
@@ -74,6 +74,7 @@ class Session:
     """A session of three runs, and what came of it."""
 
     api: Lab
+    root: Path
     project: Path
     outputs: list[str]
 
@@ -88,23 +89,31 @@ class Session:
 
 @contextlib.contextmanager
 def _session(binary: Path, planted: Planted, root: Path, *, masked: bool) -> Iterator[Session]:
+    """Three runs; between the second and the third, the proxy starts anew."""
     home, project = root / "home", root / f"network-{planted.vpc}"
     home.mkdir()
     project.mkdir()
     (project / "main.tf").write_text(planted.terraform, encoding="utf-8")
     (project / "terraform.tfstate").write_text(planted.state, encoding="utf-8")
     (project / f"console-{planted.instance}.log").write_text(planted.log, encoding="utf-8")
-    with lab(turns(*MODEL_TURNS), masked=masked) as api:
-        claude = ClaudeCode(binary, home, project, api.url)
-        outputs = [claude(f"Why can't {planted.instance} read the ledger?"), claude("And now?", "--continue")]
+    with lab(turns(*MODEL_TURNS), masked=False) as api:
+
+        def way() -> contextlib.AbstractContextManager[str]:
+            return proxy_process(api.url, root) if masked else contextlib.nullcontext(api.url)
+
+        with way() as url:
+            claude = ClaudeCode(binary, home, project, url)
+            outputs = [claude(f"Why can't {planted.instance} read the ledger?"), claude("And now?", "--continue")]
         name = dict(api.requests("/v1/messages")[0].headers)[b"x-claude-code-session-id"].decode()
-        outputs.append(claude(f"Is it arn:aws:iam::{planted.account}:role/{planted.role}?", "--resume", name))
-        yield Session(api, project, outputs)
+        with way() as url:
+            claude = ClaudeCode(binary, home, project, url)
+            outputs.append(claude(f"Is it arn:aws:iam::{planted.account}:role/{planted.role}?", "--resume", name))
+        yield Session(api, root, project, outputs)
 
 
 @pytest.fixture(scope="module")
 def masked(claude_binary: Path, planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """The session through the proxy."""
+    """The session through `aws-masker proxy`."""
     with _session(claude_binary, planted, tmp_path_factory.mktemp("masked"), masked=True) as session:
         yield session
 
@@ -114,6 +123,13 @@ def direct(claude_binary: Path, planted: Planted, tmp_path_factory: pytest.TempP
     """The same session with no proxy between: what the client does by itself."""
     with _session(claude_binary, planted, tmp_path_factory.mktemp("direct"), masked=False) as session:
         yield session
+
+
+def test_the_log_of_the_proxy_holds_no_value(masked: Session, planted: Planted) -> None:
+    """It says that it started, twice, and nothing that is secret."""
+    log = (masked.root / "proxy.log").read_text()
+    assert log.count("proxy_started") == 2
+    assert planted.found_in(log) == set()
 
 
 def test_no_planted_value_reaches_the_api(masked: Session, direct: Session, planted: Planted) -> None:
@@ -140,6 +156,7 @@ def test_history_is_byte_identical_from_turn_to_turn(masked: Session, direct: Se
     """Whatever the client itself repeats byte for byte arrives byte for byte, so the provider's prompt cache works.
 
     Within a run that is everything; a run that continues the session rewrites some of it, which the direct one tells.
+    A proxy that starts anew with the same key masks to the same bytes.
     """
     first_run = len(MODEL_TURNS)
     assert_stable(direct.bodies[:first_run])
