@@ -195,6 +195,21 @@ def test_errors_of_the_event_loop_are_told_by_type_only(log: io.StringIO) -> Non
     assert PLANTED not in log.getvalue()
 
 
+@pytest.mark.anyio
+async def test_a_librarys_error_is_told_by_where_our_code_met_it(log: io.StringIO) -> None:
+    """An upstream that resets: the types of all errors down to the cause, and the place in our code."""
+
+    async def script(exchange: Exchange) -> None:
+        exchange.reset()
+
+    async with between(script) as (client, _):
+        assert (await client.get("/v1/models")).status_code == 502
+    (line,) = own(log, "request_failed")
+    assert line["errors"][0] == "UpstreamUnreachable"
+    assert len(line["errors"]) > 1
+    assert any(place.startswith("proxy.upstream:") for place in line["places"])
+
+
 def test_the_console_style_holds_the_same() -> None:
     """On a terminal the log is for people; the fields are the same."""
     stream = io.StringIO()

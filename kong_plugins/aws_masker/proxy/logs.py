@@ -46,11 +46,7 @@ def describe(error: BaseException) -> dict[str, list[str]]:
     while link is not None and len(chain) < _MAX_CHAIN:
         chain.append(link)
         link = link.__cause__ or link.__context__
-    places = [
-        f"{frame.f_globals['__name__'].removeprefix(_PACKAGE + '.')}:{line} {frame.f_code.co_name}"
-        for frame, line in traceback.walk_tb(chain[-1].__traceback__)
-        if frame.f_globals.get("__name__", "").startswith(_PACKAGE)
-    ]
+    places = next(filter(None, map(_places, reversed(chain))), [])  # of the innermost that passed our code
     return {"errors": [type(link).__name__ for link in chain], "places": places}
 
 
@@ -58,6 +54,14 @@ def on_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
     """Log an error that asyncio could give to nobody; its own handler would print the message."""
     error = context.get("exception")
     log.error("event_loop_error", **(describe(error) if isinstance(error, BaseException) else {}))
+
+
+def _places(error: BaseException) -> list[str]:
+    return [
+        f"{frame.f_globals['__name__'].removeprefix(_PACKAGE + '.')}:{line} {frame.f_code.co_name}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_globals.get("__name__", "").startswith(_PACKAGE)
+    ]
 
 
 class _LibraryHandler(logging.Handler):
