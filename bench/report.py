@@ -46,8 +46,8 @@ def _ratios(measured: Mapping[str, Measured], memory: Mapping[str, Memory]) -> s
         *("mask, `orjson.loads` = 1", "memory to mask, in bodies", "memory of `orjson.loads`, in bodies"),
     )
     return (
-        "\n## Ratios\n\nMasking a whole request (reading its JSON, finding, replacing, writing) beside one search of the "
-        "same bytes with the standard library's `re` and one alternation of the same patterns, which only finds "
+        "\n## Ratios\n\nMasking a whole request (reading its JSON, finding, replacing, writing) beside one search of "
+        "the same bytes with the standard library's `re` and one alternation of the same patterns, which only finds "
         "candidates:\n\n" + _table(head, rows)
     )
 

@@ -10,6 +10,7 @@ from kong_plugins.aws_masker.masking import Masker
 from kong_plugins.aws_masker.text import Text
 from tests.planted.arns import ARNS
 from tests.planted.ids import IDS
+from tests.planted.model import Planted
 from tests.planted.names import NAMED
 from tests.planted.negatives import NEGATIVES, ORDINARY_NAMES
 
@@ -73,9 +74,9 @@ def test_an_ordinary_word_is_masked_in_its_context(masker: Masker) -> None:
 
 
 @pytest.mark.parametrize("planted", NAMED, ids=lambda planted: planted.family)
-def test_a_name_without_context_stays(masker: Masker, planted: object) -> None:
+def test_a_name_without_context_stays(masker: Masker, planted: Planted) -> None:
     """The planted names are nothing by themselves: the other tests really depend on the context."""
-    assert not _changed(masker, f"Is {planted.text} slow?")  # type: ignore[attr-defined]
+    assert not _changed(masker, f"Is {planted.text} slow?")
 
 
 def test_a_longer_word_around_a_name_stays(masker: Masker) -> None:
