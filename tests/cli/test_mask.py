@@ -63,15 +63,17 @@ def test_stable_across_runs_and_separate_by_tenant(run: Run, text: bytes, leaks:
 
 
 def test_mapping_grows_and_is_used(run: Run, planted: dict[str, str]) -> None:
-    """A name that an earlier run made certain is masked without its context too, and all runs can be restored."""
-    bucket, instance = planted["bucket"], planted["ec2_instance"]
-    certain, bare = f"s3://{bucket}/key", f"{bucket} is full, {instance}"
-    assert bucket.encode() in run("mask", input=bare.encode()).stdout
-    first = run("mask", "--mapping", "m.json", input=certain.encode()).stdout
-    second = run("mask", "--mapping", "m.json", input=bare.encode()).stdout
-    assert bucket.encode() not in first + second
-    assert run("restore", "--mapping", "m.json", input=first).stdout == certain.encode()
-    assert run("restore", "--mapping", "m.json", input=second).stdout == bare.encode()
+    """What an earlier run made certain is masked without its context too, and all runs can be restored."""
+    bucket, account = planted["bucket"], planted["account_id"]
+    certain = f"s3://{bucket}/key of arn:aws:iam::{account}:root".encode()
+    bare = f"{bucket} is full, says {account}.".encode()
+    assert run("mask", input=bare).stdout == bare
+    first = run("mask", "--mapping", "m.json", input=certain).stdout
+    second = run("mask", "--mapping", "m.json", input=bare).stdout
+    for value in (bucket.encode(), account.encode()):
+        assert value not in first + second
+    assert run("restore", "--mapping", "m.json", input=first).stdout == certain
+    assert run("restore", "--mapping", "m.json", input=second).stdout == bare
 
 
 def test_nothing_to_mask(run: Run) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -13,13 +12,11 @@ from rich.text import Text
 
 from kong_plugins.aws_masker.cli import report
 from kong_plugins.aws_masker.cli.edge import write
+from kong_plugins.aws_masker.cli.examples import EXAMPLES
 from kong_plugins.aws_masker.cli.options import config_option, format_option
 from kong_plugins.aws_masker.config import load_settings
-from kong_plugins.aws_masker.detect import DETECTORS, RUN_DETECTORS
 from kong_plugins.aws_masker.families import CUSTOM_PREFIX, FAMILIES
-from kong_plugins.aws_masker.masking import Masker
 from kong_plugins.aws_masker.settings import Settings
-from kong_plugins.aws_masker.text import Text as Input
 
 
 class Row(NamedTuple):
@@ -52,24 +49,11 @@ def detectors(form: str, config: Path | None) -> None:
 
 
 def _rows(settings: Settings) -> list[Row]:
-    examples = _examples()
     rows = [
-        Row(name, "on" if getattr(settings, family.switch) else "off", family.switch, family.summary, examples[name])
+        Row(name, "on" if getattr(settings, family.switch) else "off", family.switch, family.summary, EXAMPLES[name])
         for name, family in FAMILIES.items()
     ]
     return rows + [
         Row(f"{CUSTOM_PREFIX}{custom.name}", "on", "custom_patterns", "a pattern of the configuration", custom.pattern)
         for custom in settings.custom_patterns
     ]
-
-
-def _examples() -> dict[str, str]:
-    """Return the shortest of the detectors' samples in which a value of the family is found, for every family."""
-    masker = Masker(Settings(mask_public_ips=True), os.urandom(32))
-    positives = [sample for detector in (*DETECTORS, *RUN_DETECTORS) for sample in detector.positives]
-    samples = [sample.replace("«", "").replace("»", "") for sample in positives]
-    examples: dict[str, str] = {}
-    for sample in sorted(samples, key=len):
-        for span in masker.scan([Input(sample.encode())])[0]:
-            examples.setdefault(span.family, " ".join(sample.split()))
-    return examples

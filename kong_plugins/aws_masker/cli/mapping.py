@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kong_plugins.aws_masker.errors import ConfigError
-from kong_plugins.aws_masker.families import NAME_FAMILIES
+from kong_plugins.aws_masker.families import CONTEXT_FAMILIES
 from kong_plugins.aws_masker.text import Entry
 
 FORMAT = "aws-masker mapping 1"
@@ -32,8 +32,8 @@ class StoredMapping:
         return self.entries.get(placeholder)
 
     def names(self) -> Sequence[Entry]:
-        """Return the names that earlier runs made certain."""
-        return [entry for entry in self.entries.values() if entry.family in NAME_FAMILIES]
+        """Return what earlier runs made certain by its context."""
+        return [entry for entry in self.entries.values() if entry.family in CONTEXT_FAMILIES]
 
     def value(self, placeholder: bytes) -> bytes | None:
         """Return the value of `placeholder`, or None."""
