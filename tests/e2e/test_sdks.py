@@ -73,9 +73,10 @@ def _all(received: Received) -> Answer:
 MODEL = turns(_files, _all)
 
 
-def test_a_conversation_with_tools(api_name: str, stream: bool, planted: Planted) -> None:
+@pytest.mark.parametrize("preserve_structure", [True, False], ids=["shaped", "opaque"])
+def test_a_conversation_with_tools(api_name: str, stream: bool, preserve_structure: bool, planted: Planted) -> None:
     """The API sees no value; the tools got the real ones, even while their arguments are streamed side by side."""
-    with lab(MODEL) as here:
+    with lab(MODEL, settings=Settings(preserve_structure=preserve_structure)) as here:
         outcome = AGENTS[api_name](here.url, f"Look at {planted.instance}", _shells(planted), stream=stream)
     assert planted.found_in(here.received) == set()
     assert planted.found_in(outcome.text) == set(planted.values)
