@@ -138,7 +138,8 @@ def test_events_without_placeholders_go_out_as_they_came(restoring: Restoring) -
 
 def test_only_the_text_of_an_event_changes(restoring: Restoring, placeholder: str, value: str) -> None:
     """Beside a restored text, numbers and escapes keep their bytes."""
-    raw = b'data: {"type":"content_block_delta","n":1.0, "index":0,"delta":{"type":"text_delta","text":"%s."},"e":"\\u00e9"}'
+    raw = b'data: {"type":"content_block_delta","n":1.0, "index":0,'
+    raw += b'"delta":{"type":"text_delta","text":"%s."},"e":"\\u00e9"}'
     raw += b"\n\n"
     new = json.dumps(value + ".").encode()[1:-1]
     assert through(Api.ANTHROPIC, restoring, [raw % placeholder.encode()]) == raw.replace(b"%s.", new)
