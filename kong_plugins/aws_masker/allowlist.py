@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re2
 
-from kong_plugins.aws_masker.detect.engine import options
+from kong_plugins.aws_masker.detect.patterns import options
 from kong_plugins.aws_masker.settings import Settings
 
 PRESETS: dict[str, tuple[bytes, ...]] = {

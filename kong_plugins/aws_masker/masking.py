@@ -28,8 +28,6 @@ from kong_plugins.aws_masker.text import Entry, Memory, NoMemory, Text
 
 __all__ = ["Masker", "StreamRestorer", "restore"]
 
-_WITHOUT_PROOF = frozenset(("account_id", "public_ip", "public_dns"))
-"""Families whose placeholders are known by the mapping and the memory only; see `pseudonym.pseudonymizer`."""
 _NO_MEMORY = NoMemory()
 
 
@@ -114,6 +112,7 @@ class Session:
     def __init__(self, masker: Masker, pseudonymizer: Pseudonymizer, memory: Memory) -> None:
         self._masker = masker
         self._pseudonymizer = pseudonymizer
+        self._owns = pseudonymizer.owns
         self._memory = memory
         self._assigned: dict[tuple[str, bytes], bytes | None] = {}
         self.mapping: dict[bytes, Entry] = {}
@@ -154,7 +153,7 @@ class Session:
         found: list[list[Span]] = [[] for _ in texts]
         for span in self._find(document):
             owner = document.owner(span)
-            if owner >= 0 and not self._is_placeholder(span.family, document.buffer[span.start : span.end]):
+            if owner >= 0 and not self._owns(span.family, document.buffer[span.start : span.end]):
                 start = document.starts[owner]
                 found[owner].append(Span(span.start - start, span.end - start, span.family, span.spread))
         return found
@@ -176,23 +175,18 @@ class Session:
         known: dict[bytes, str] = {}
         for span in spans:
             value = buffer[span.start : span.end]
-            if span.spread and value not in known and not self._is_placeholder(span.family, value):
+            if value not in known and _spreads(Entry(value, span.family), span.spread) and not self._owns(span.family, value):
                 known.update((spelling, span.family) for spelling in spellings(span.family, value))
         for entry in self._memory.names():
-            if entry.value not in known and _spreads(entry):
+            if entry.value not in known and _spreads(entry, True):
                 known.update((spelling, entry.family) for spelling in spellings(entry.family, entry.value))
         return known
-
-    def _is_placeholder(self, family: str, value: bytes) -> bool:
-        if self._pseudonymizer.owns(family, value):
-            return True
-        return family in _WITHOUT_PROOF and (value in self.mapping or self._memory.entry(value) is not None)
 
     def _placeholder(self, family: str, value: bytes) -> bytes | None:
         """Return the placeholder for `value`, or None if it is one itself."""
         key = (family, value)
         if key not in self._assigned:
-            self._assigned[key] = None if self._is_placeholder(family, value) else self._assign(family, value)
+            self._assigned[key] = None if self._owns(family, value) else self._assign(family, value)
         return self._assigned[key]
 
     def _assign(self, family: str, value: bytes) -> bytes:
@@ -205,7 +199,8 @@ class Session:
         raise MaskingFailed("no free placeholder")
 
 
-def _spreads(entry: Entry) -> bool:
-    if entry.family in NAME_FAMILIES:
-        return may_spread(entry.value)
-    return entry.family in CONTEXT_FAMILIES
+def _spreads(entry: Entry, whole: bool) -> bool:
+    """Tell whether a value, if it is a whole one, is to be masked wherever it stands by itself."""
+    if not whole or entry.family not in CONTEXT_FAMILIES:
+        return False
+    return entry.family not in NAME_FAMILIES or may_spread(entry.value)

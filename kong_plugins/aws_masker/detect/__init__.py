@@ -14,6 +14,7 @@ from kong_plugins.aws_masker.detect import (
     endpoint,
     identifier,
     names,
+    paths,
     resource_id,
 )
 from kong_plugins.aws_masker.detect.detector import Detector
@@ -32,10 +33,12 @@ DETECTORS: tuple[Detector, ...] = (
     identifier.DIRECTORY,
     identifier.ORGANIZATION,
     identifier.HOSTED_ZONE,
+    identifier.DISTRIBUTION,
     identifier.KMS_KEY,
     account.DETECTOR,
     address.IPV4,
     address.IPV6,
+    paths.DETECTOR,
     names.DETECTOR,
 )
 RUN_DETECTORS: tuple[Detector, ...] = (credential.SECRET_KEY,)

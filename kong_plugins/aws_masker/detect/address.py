@@ -19,8 +19,12 @@ _OF_AWS_V6 = IPv6Network("fd00:ec2::/32")
 """The instance metadata and time services: the same for everyone, and no secret."""
 
 _VERSION_BEFORE = re2.compile(
-    rb"(?i)(?:version|release|==|>=|<=|~=|!=|\^|~|[a-z]-|\bver\.?|chrome/|firefox/|safari/|edge?/|opr/|mozilla/|applewebkit/)"
-    rb"(?:\\{0,3}[\"'])?[\s:=(>v]{0,6}(?:\\{0,3}[\"'])?$"
+    rb"(?i)(?:(?:version|release|\bver\.?)(?:\\{0,3}[\"'])?[ \t:=(>v]{0,6}(?:\\{0,3}[\"'])?"
+    rb"|(?:==|>=|<=|~=|!=|[0-9a-z],[<>])[ \t]{0,2}|chrome/|firefox/|safari/|edge?/|opr/|applewebkit/)$"
+)
+
+_PRE_RELEASE = re2.compile(
+    rb"(?:-(?:rc|alpha|beta|pre|dev|snapshot|SNAPSHOT|r[0-9])|[+]build|[.](?:tgz|tar|zip|whl|jar|war|deb|rpm|exe|msi|gem|dmg))"
 )
 
 
@@ -55,8 +59,10 @@ def _find_v4(text: bytes, start: int, end: int) -> Sequence[Span]:
         return _find_dashed(text, start, end)
     if not starts_clean(text, start) or not ends_clean(text, end):
         return ()
-    before, behind = text[start - 1 : start], text[end : end + 2]
-    if (before == b"." and text[start - 2 : start - 1].isdigit()) or (behind[:1] == b"." and behind[1:].isdigit()):
+    before, behind = text[start - 1 : start], text[end : end + 3]
+    if (before == b"." and text[start - 2 : start - 1].isdigit()) or (behind[:1] in b".+" and behind[1:2].isdigit()):
+        return ()
+    if _PRE_RELEASE.match(text[end : end + 10]):
         return ()
     address = _v4(text[start:end])
     if address is None:
@@ -99,7 +105,7 @@ IPV4 = Detector(
     negatives=(
         "package==10.2.3.4",
         '"version": "10.2.3.4"',
-        "v10.2.3.4 and app-10.2.3.4.tgz",
+        "v10.2.3.4 and app-10.2.3.4.tgz, 10.2.3.4-rc1",
         "1.10.2.3.4",
         "10.2.3.4.5",
         "10.0.0.0/8 and 192.168.0.0/16",
@@ -112,7 +118,7 @@ IPV4 = Detector(
 
 def _find_v6(text: bytes, start: int, end: int) -> Sequence[Span]:
     before = text[start - 1 : start]
-    if (before and before[0] in ALNUM and not escape_ends_at(text, start)) or before == b":":
+    if before and before[0] in ALNUM and not escape_ends_at(text, start):
         return ()
     if not ends_clean(text, end):
         return ()
@@ -124,9 +130,14 @@ def _find_v6(text: bytes, start: int, end: int) -> Sequence[Span]:
         return ()
     stop, length = _with_prefix_length(text, end, 128)
     if address in PRIVATE_V6:
-        whole = length is not None and length <= 8
-        return () if whole or address in _OF_AWS_V6 else (Span(start, stop, "private_ip"),)
+        whole = length in (7, 8) and int(address) & ((1 << 120) - 1) == 0
+        return () if whole or address in _OF_AWS_V6 or _is_bare_word(text[start:end]) else (Span(start, stop, "private_ip"),)
     return (Span(start, stop, "public_ip"),) if address.is_global else ()
+
+
+def _is_bare_word(address: bytes) -> bool:
+    """Tell whether the address is a network's first without anything of its own: `fd00::`, or program text."""
+    return address.rstrip(b":") in (b"fc00", b"fd00") or not any(48 <= byte <= 57 for byte in address)
 
 
 IPV6 = Detector(

@@ -48,6 +48,8 @@ _KEPT = frozenset(
     b"event-source-mapping layer code-signing-config hostedzone healthcheck change trafficpolicy nodegroup addon fargateprofile "
     b"identityprovider access-entry podidentityassociation accesspoint object job outpost dimension-reduction".split()
 )
+_WITHOUT_TYPES = frozenset((b"sns", b"sqs", b"codecommit", b"codepipeline"))
+"""Services whose ARNs name the resource right behind the account id."""
 _PUBLIC_ROLES = (b"AWSServiceRoleFor", b"AWSReservedSSO_")
 _PUBLIC_TYPES = frozenset((b"foundation-model", b"default-prompt-router", b"system-defined-inference-profile"))
 _VERSION = re2.compile(rb"(?:v?[0-9]{1,6}|\$?LATEST)")
@@ -76,7 +78,7 @@ def _pieces(start: int, value: bytes, family: str) -> Iterator[Span]:
         start += len(piece) + 1
 
 
-def _is_kept(value: bytes, service: bytes) -> bool:
+def _is_kept(value: bytes) -> bool:
     """Tell whether a part of a resource is public: a type, a version, a wildcard, a role of AWS's own."""
     return (
         not value
@@ -86,7 +88,6 @@ def _is_kept(value: bytes, service: bytes) -> bool:
         or not value.strip(b"*?.-_@#=+")
         or _RESOURCE_ID.fullmatch(value) is not None  # has a detector of its own
         or value.endswith(b".amazonaws.com")
-        or (service == b"iam" and value == b"mfa")
     )
 
 
@@ -97,7 +98,10 @@ def _names(service: bytes, rest: bytes, start: int) -> Iterator[Span]:
     if service == b"s3" and segments[0][2] not in (b"accesspoint", b"job", b"storage-lens"):
         yield from _pieces(start, segments[0][2], "bucket")
         return
-    if len(segments) > 1:
+    if service == b"execute-api":
+        yield from _pieces(start, segments[0][2], "endpoint")
+        return
+    if len(segments) > 1 and service not in _WITHOUT_TYPES:
         kind = segments.pop(0)[2]
         family = _BY_TYPE.get(kind, family)
         if kind in _PUBLIC_TYPES:
@@ -108,7 +112,7 @@ def _names(service: bytes, rest: bytes, start: int) -> Iterator[Span]:
         if kind == b"key" and service == b"kms":
             family = "kms_key"
     for begin, _, value in segments:
-        if _is_kept(value, service):
+        if _is_kept(value):
             continue
         if family in ("kms_key", "distribution", "hosted_zone"):
             yield Span(begin, begin + len(value), family, spread=True)
@@ -122,7 +126,9 @@ def _whole_rest(kind: bytes, rest: bytes, start: int) -> Iterator[Span]:
     family = _BY_TYPE[kind]
     name = rest.split(b":")[0]
     if kind == b"secret" and name[-7:-6] == b"-" and name[-6:].isalnum():
-        name = name[:-7]  # Secrets Manager adds a hyphen and six characters to every name
+        # Secrets Manager adds a hyphen and six characters to every name; the name stands elsewhere without them
+        yield Span(start + len(name) - 6, start + len(name), "resource")
+        name = name[:-7]
     if name.strip(b"*?/"):
         yield from _pieces(start, name, family)
 
@@ -157,7 +163,7 @@ DETECTOR = Detector(
     families=(
         *("account_id", "bucket", "database", "load_balancer", "cluster", "function", "role", "user", "group", "policy"),
         *("secret", "parameter", "queue", "topic", "table", "stream", "loggroup", "repository", "stack", "alias"),
-        *("keypair", "resource", "kms_key", "distribution", "hosted_zone"),
+        *("keypair", "resource", "endpoint", "kms_key", "distribution", "hosted_zone"),
     ),
     summary="account ids and names in ARNs, also percent-encoded; partition, service, region and type stay",
     pattern=rb"arn(?::|%3[Aa])aws[a-z-]{0,12}(?::|%3[Aa])",
@@ -167,7 +173,7 @@ DETECTOR = Detector(
         "arn:aws:s3:::«acme-prod-logs»/2024/x.gz",
         "arn:aws:lambda:eu-west-1:«210987654321»:function:«billing»:42",
         "arn:aws-cn:dynamodb:cn-north-1:«210987654321»:table/«orders-prod»/index/«by-date»",
-        "arn:aws:secretsmanager:eu-west-1:«210987654321»:secret:«prod/db/main»-AbC123",
+        "arn:aws:secretsmanager:eu-west-1:«210987654321»:secret:«prod/db/main»-«AbC123»",
         "arn:aws:kms:eu-west-1:«210987654321»:key/«12345678-abcd-4bcd-8bcd-123456789abc»",
         "arn:aws:sqs:us-east-1:«210987654321»:«jobs.fifo», and",
         "arn%3Aaws%3Aiam%3A%3A«210987654321»%3Arole%2F«deploy-prod»",

@@ -15,9 +15,10 @@ def bucket_span(text: bytes, start: int) -> Sequence[Span]:
     """Return the span of the bucket name that begins at `start`, or nothing if none does."""
     end = run_end(text, start, BUCKET_CHARS)
     end -= len(text[start:end]) - len(text[start:end].rstrip(b".-_"))
-    if not 3 <= end - start <= 255 or text[end : end + 1] in (b"{", b"$", b"<", b"*"):
+    if not 3 <= end - start <= 255:
         return ()
-    return (Span(start, end, "bucket", spread=True),)
+    # `s3://acme-${env}/` holds a part of a name only
+    return (Span(start, end, "bucket", spread=text[end : end + 1] not in (b"{", b"$", b"*") and text[end : end + 2] != b"-$"),)
 
 
 DETECTOR = Detector(

@@ -40,8 +40,8 @@ def _looks_random(value: bytes) -> bool:
 
 
 def _find_run(text: bytes, start: int, end: int) -> Sequence[Span]:
-    if start and text[start - 1] not in _RUN_CHARS and escape_ends_at(text, start + 1):
-        start += 1  # `\nwJalr...`
+    if start and text[start - 1] in b"\\[;%":  # `\nwJalr...`, ESC[32mwJalr...
+        start = next((start + width for width in range(1, 6) if escape_ends_at(text, start + width)), start)
     while end - start > 40 and text[start] == 47:  # a path's slash before it
         start += 1
     if end - start != 40 or (end < len(text) and text[end] in _RUN_CHARS):

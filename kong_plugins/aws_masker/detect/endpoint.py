@@ -40,15 +40,25 @@ class Host(NamedTuple):
         label = self.labels[index]
         return Span(label.start + skip, label.start + len(label.value), family, spread)
 
+    def own(self, before: int) -> list[int]:
+        """Return the indices of the labels before `before` that are neither a region nor a part of every such host."""
+        return [at for at in range(before) if self.labels[at].value and not _is_public(self.labels[at].value)]
+
     def path(self) -> int:
         """Return where the path behind the host begins (behind a port and the slash), or -1."""
         position = self.end
         if self.text[position : position + 1] == b":":
             position = run_end(self.text, position + 1, b"0123456789")
-        for slash in (b"/", b"\\/", b"%2F", b"%2f"):
-            if self.text[position : position + len(slash)] == slash:
-                return position + len(slash)
-        return -1
+        behind = _behind_slash(self.text, position)
+        return behind if behind > position else -1
+
+
+def _behind_slash(text: bytes, position: int) -> int:
+    """Return where the text goes on behind a slash at `position`, however it is written; `position` if none is there."""
+    for slash in (b"/", b"\\/", b"\\\\/", b"%2F", b"%2f"):
+        if text.startswith(slash, position):
+            return position + len(slash)
+    return position
 
 
 Rule = Callable[[Host, int], Iterator[Span]]
@@ -69,25 +79,25 @@ _RDS_KINDS = (b"cluster-ro-", b"cluster-custom-", b"cluster-", b"proxy-")
 
 
 def _database(host: Host, index: int) -> Iterator[Span]:
-    if index < 3:
+    *_, name, owner = (-1, -1, *host.own(index))
+    if name < 0:
         return
-    family = "cluster" if host.labels[index].value.startswith(b"redshift") else "database"
-    yield host.span(index - 3, family, spread=True)
-    kind = next((kind for kind in _RDS_KINDS if host.labels[index - 2].value.startswith(kind)), b"")
-    if not (host.labels[index - 2].value.isdigit() and len(host.labels[index - 2].value) == 12):
-        yield host.span(index - 2, "endpoint", skip=len(kind), spread=True)
+    yield host.span(name, "cluster" if host.labels[index].value.startswith(b"redshift") else "database", spread=True)
+    value = host.labels[owner].value
+    if len(value) == 12 and value.isdigit():
+        yield host.span(owner, "account_id", spread=True)
     else:
-        yield host.span(index - 2, "account_id", spread=True)
+        kind = next((kind for kind in _RDS_KINDS if value.startswith(kind)), b"")
+        yield host.span(owner, "endpoint", skip=len(kind), spread=True)
 
 
 def _first_label(family: str) -> Rule:
     """Return a rule for hosts whose first label is the customer's: `ID.execute-api.REGION...`, `NAME-1.REGION.elb...`."""
 
     def rule(host: Host, index: int) -> Iterator[Span]:
-        own = [at for at in range(index) if host.labels[at].value != b"dualstack" and not _is_public(host.labels[at].value)]
-        for at in own[:1]:
+        for at in host.own(index)[-1:]:  # the last: before it may stand what grep puts before a line
             value = host.labels[at].value
-            skip = next((len(p) for p in (b"internal-", b"search-", b"vpc-") if value.startswith(p)), 0)
+            skip = next((len(kind) for kind in (b"internal-", b"search-", b"vpc-") if value.startswith(kind)), 0)
             yield host.span(at, family, skip=skip)
 
     return rule
@@ -110,35 +120,46 @@ def _every_label(family: str) -> Rule:
         name_due = True
         for at in range(index):
             value = host.labels[at].value
-            short = value.isdigit() or len(value) <= 4 or value.startswith((b"b-", b"boot-"))
-            if _is_public(value) or short:
+            skip = 5 if value.startswith(b"boot-") else 0
+            if _is_public(value) or not value or value.isdigit() or len(value) <= 4 or value[:2] == b"b-":
                 continue
-            yield host.span(at, family if name_due else "endpoint", spread=True)
+            yield host.span(at, family if name_due else "endpoint", skip=skip, spread=True)
             name_due = False
 
     return rule
 
 
 def _eks(host: Host, index: int) -> Iterator[Span]:
-    if index and _HEX32.fullmatch(host.labels[0].value):
-        yield host.span(0, "eks_endpoint")
+    for at in host.own(index):
+        if _HEX32.fullmatch(host.labels[at].value[-32:]):
+            yield host.span(at, "eks_endpoint", skip=len(host.labels[at].value) - 32)
     path = host.path()
-    if path >= 0 and host.text[path : path + 3] == b"id/" and _HEX32.fullmatch(host.text[path + 3 : path + 35]):
-        yield Span(path + 3, path + 35, "eks_endpoint")
+    if path >= 0 and host.text[path : path + 2] == b"id":
+        start = _behind_slash(host.text, path + 2)
+        if _HEX32.fullmatch(host.text[start : start + 32]):
+            yield Span(start, start + 32, "eks_endpoint")
 
 
 _REPOSITORY_CHARS = b"abcdefghijklmnopqrstuvwxyz0123456789._/-"
 
 
 def _ecr(host: Host, index: int) -> Iterator[Span]:
-    if index and host.labels[0].value.isdigit() and len(host.labels[0].value) == 12:
-        yield host.span(0, "account_id", spread=True)
-        path = host.path()
-        if path >= 0:
-            end = run_end(host.text, path, _REPOSITORY_CHARS)
-            end -= len(host.text[path:end]) - len(host.text[path:end].rstrip(b"./-_"))
-            if end > path:
-                yield Span(path, end, "repository", spread=True)
+    for at in range(index):
+        value = host.labels[at].value
+        if value[-12:].isdigit() and len(value) >= 12:
+            yield host.span(at, "account_id", skip=len(value) - 12, spread=True)
+            break
+    else:
+        return
+    path = host.path()
+    if path < 0:
+        return
+    end = run_end(host.text, path, _REPOSITORY_CHARS)
+    while (further := _behind_slash(host.text, end)) > end:  # escaped slashes between the parts of the name
+        end = run_end(host.text, further, _REPOSITORY_CHARS)
+    end -= len(host.text[path:end]) - len(host.text[path:end].rstrip(b"./-_"))
+    if end > path:
+        yield Span(path, end, "repository", spread=True)
 
 
 _QUEUE_CHARS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
@@ -150,23 +171,32 @@ def _sqs(host: Host, index: int) -> Iterator[Span]:
     if digits - path != 12:
         return
     yield Span(path, digits, "account_id", spread=True)
-    start = digits + len(host.text[digits : digits + 3]) - len(host.text[digits : digits + 3].lstrip(b"\\/"))
-    if host.text[digits : digits + 3] in (b"%2F", b"%2f"):
-        start = digits + 3
+    start = _behind_slash(host.text, digits)
     end = run_end(host.text, start, _QUEUE_CHARS)
     if end > start > digits:
         yield Span(start, end, "queue", spread=True)
 
 
+def _access_point(host: Host, index: int) -> Iterator[Span]:
+    for at in host.own(index)[-1:]:
+        label = host.labels[at]
+        name, hyphen, account = label.value.rpartition(b"-")
+        if len(account) == 12 and account.isdigit():
+            if hyphen:
+                yield Span(label.start, label.start + len(name), "resource", spread=True)
+            yield Span(label.start + len(name) + len(hyphen), label.start + len(label.value), "account_id", spread=True)
+
+
 def _vpce(host: Host, index: int) -> Iterator[Span]:
-    label = host.labels[0].value.lower()
-    if label.startswith(b"vpce-") and label.count(b"-") >= 2 and index:
-        cut = label.index(b"-", 5) + 1
-        yield host.span(0, "endpoint", skip=cut)  # the id before it has a detector of its own
+    for at in range(index):
+        label = host.labels[at].value
+        begin = label.find(b"vpce-")
+        if begin >= 0 and label.count(b"-", begin) >= 2:  # the id before it has a detector of its own
+            yield host.span(at, "endpoint", skip=label.index(b"-", begin + 5) + 1)
 
 
 _RULES: dict[bytes, Rule] = {
-    b"s3": _s3,
+    b"s3": _s3, b"s3-accesspoint": _access_point, b"s3-control": _access_point, b"s3-object-lambda": _access_point,
     b"rds": _database, b"docdb": _database, b"neptune": _database, b"redshift": _database,
     b"redshift-serverless": _database,
     b"elb": _first_label("load_balancer"),
@@ -181,14 +211,14 @@ _RULES: dict[bytes, Rule] = {
     b"dax-clusters": _every_label("cluster"), b"kafka-serverless": _every_label("cluster"),
     b"iot": _first_label("endpoint"), b"mq": _first_label("endpoint"), b"vpce": _vpce,
     b"amazoncognito": _first_label("endpoint"), b"auth": _first_label("endpoint"),
-    b"elasticbeanstalk": _first_label("endpoint"), b"awsapprunner": _first_label("endpoint"),
+    b"elasticbeanstalk": _every_label("resource"), b"awsglobalaccelerator": _first_label("endpoint"), b"awsapprunner": _first_label("endpoint"),
     b"awsapps": _first_label("endpoint"), b"signin": _first_label("endpoint"), b"cloudfront": _first_label("distribution"),
     b"transfer": _first_label("endpoint"), b"notebook": _first_label("endpoint"), b"studio": _first_label("endpoint"),
 }  # fmt: skip
 
 
 def _rule(label: bytes) -> Rule | None:
-    if label.startswith((b"s3-", b"s3express-")) and label not in (b"s3-control", b"s3-accesspoint"):
+    if label.startswith((b"s3-", b"s3express-")) and label not in _RULES:
         return _s3  # s3-website-eu-west-1, s3-accelerate, s3-us-west-2
     return _RULES.get(label)
 
@@ -197,6 +227,7 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     if not ends_clean(text, end) or (text[end : end + 1] == b"-" and not text[start:end].endswith(b"-")):
         return ()
     begin = run_start(text, start, HOST_CHARS, _LONGEST_HOST)
+    begin += len(text[begin:start]) - len(text[begin:start].lstrip(b"-._"))
     labels: list[Label] = []
     position = begin
     suffix = text[start:end]
@@ -223,7 +254,7 @@ DETECTOR = Detector(
     summary="the customer's own labels in host names of AWS services",
     pattern=(
         rb"\.amazonaws\.com(?:\.cn)?|\.on\.aws|\.api\.aws|\.cloudfront\.net|\.awsapps\.com|\.amazoncognito\.com"
-        rb"|\.elasticbeanstalk\.com|\.awsapprunner\.com|\.signin\.aws\.amazon\.com|\.sagemaker\.aws"
+        rb"|\.elasticbeanstalk\.com|\.awsglobalaccelerator\.com|\.awsapprunner\.com|\.signin\.aws\.amazon\.com|\.sagemaker\.aws"
     ),
     find=_find,
     positives=(

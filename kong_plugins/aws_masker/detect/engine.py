@@ -7,8 +7,8 @@ candidate that nobody accepts it goes on one byte later, as a value may begin in
 like a root id), unless the candidate is one word, inside which nothing can begin. Candidates being bounded, this is
 linear. Secret access keys have no beginning that could be anchored: their runs of characters are a pass of their own.
 
-Two detectors may claim the same bytes, as an account id inside a bucket's name. The rule: the longer one wins, so that
-nothing of it is left over; of two equally long ones the one with a shape of its own beats a name by context.
+Two detectors may claim the same bytes, as an account id inside a bucket's name. The rule: the longer one wins, and of
+two equally long ones the one with a shape of its own; what the winner leaves over of the other is masked as well.
 """
 
 from __future__ import annotations
@@ -19,25 +19,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import re2
 
 from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.patterns import options
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span
 from kong_plugins.aws_masker.families import NAME_FAMILIES
 
 _ONE_WORD = bytes(sorted(ALNUM)) + b".:"
-_MEMORY = 64 << 20
-"""Bytes that RE2 may use for the states of its automaton; short of it, it would fall back to a slower engine."""
-
-
-def options() -> re2.Options:
-    """Return RE2's options for matching bytes, leftmost and longest, without groups."""
-    chosen = re2.Options()
-    chosen.encoding = re2.Options.Encoding.LATIN1  # bytes are bytes: a value is ASCII, whatever stands around it
-    chosen.longest_match = True
-    chosen.never_capture = True
-    chosen.max_mem = _MEMORY
-    chosen.log_errors = False
-    return chosen
-
-
 class _Pass:
     """One pass over the text with an alternation of detectors."""
 
@@ -96,8 +82,10 @@ def _resolve_cluster(cluster: list[Span]) -> list[Span]:
     kept: list[Span] = []
     for span in sorted(cluster, key=_rank):
         at = bisect_left(kept, span)
-        if (at == 0 or kept[at - 1].end <= span.start) and (at == len(kept) or kept[at].start >= span.end):
-            kept.insert(at, span)
+        start = span.start if at == 0 else max(span.start, kept[at - 1].end)
+        end = span.end if at == len(kept) else min(span.end, kept[at].start)
+        if start < end:  # the whole span, or what a longer one has left of it
+            kept.insert(at, span if (start, end) == span[:2] else Span(start, end, span.family))
     return kept
 
 

@@ -17,7 +17,7 @@ def _word(family: str, spread: bool = False) -> Callable[[bytes, int, int], Sequ
     """Return a check that takes the candidate as a whole if it is a word by itself."""
 
     def find(text: bytes, start: int, end: int) -> Sequence[Span]:
-        if starts_clean(text, start) and ends_clean(text, end) and text[end : end + 1] != b"-":
+        if starts_clean(text, start) and ends_clean(text, end):
             return (Span(start, end, family, spread),)
         return ()
 
@@ -81,6 +81,24 @@ def _find_zone(text: bytes, start: int, end: int) -> Sequence[Span]:
     return ()
 
 
+def _find_distribution(text: bytes, start: int, end: int) -> Sequence[Span]:
+    value = text[start:end]
+    digits = sum(48 <= byte <= 57 for byte in value)
+    if starts_clean(text, start) and ends_clean(text, end) and 2 <= digits <= len(value) - 3:
+        return (Span(start, end, "distribution"),)
+    return ()
+
+
+DISTRIBUTION = Detector(
+    name="distribution",
+    families=("distribution",),
+    summary="CloudFront distributions: `E` and 12 or 13 capitals and digits",
+    pattern=rb"E[A-Z0-9]{12,13}",
+    find=_find_distribution,
+    positives=("distribution «E1ABCDEF2GHIJ3»", "--id «E2QWRUHEXAMPL3»"),
+    negatives=("EXAMPLEBUCKETS", "EUROPEANUNION", "E1234567890123", "EC2INSTANCES99X"),
+)
+
 HOSTED_ZONE = Detector(
     name="hosted_zone",
     families=("hosted_zone",),
@@ -102,7 +120,7 @@ COGNITO_POOL = Detector(
         "identity eu-west-1:«12345678-abcd-4bcd-8bcd-123456789abc»",
         "cognito-idp.us-east-1.amazonaws.com/us-east-1_«aB3dE5fG7»",
     ),
-    negatives=("us-east-1_prod", "us-east-1:12345678", "us-east-1_production_db", "us-east-1_lowercase"),
+    negatives=("us-east-1_prod", "us-east-1:12345678", "us-east-1_lowercase"),
 )
 
 
@@ -110,7 +128,7 @@ def _find_pool(text: bytes, start: int, end: int) -> Sequence[Span]:
     candidate = text[start:end]
     cut = start + max(candidate.rfind(b"_"), candidate.rfind(b":")) + 1
     value = text[cut:end]
-    if not starts_clean(text, start) or not ends_clean(text, end) or text[end : end + 1] == b"_":
+    if not starts_clean(text, start) or not ends_clean(text, end):
         return ()
     if len(value) == 36 and b"-" in value:
         return (Span(cut, end, "cognito_pool"),)
@@ -120,9 +138,7 @@ def _find_pool(text: bytes, start: int, end: int) -> Sequence[Span]:
 
 def _find_organization(text: bytes, start: int, end: int) -> Sequence[Span]:
     value = text[start:end]
-    if not starts_clean(text, start) or not ends_clean(text, end) or text[end : end + 1] == b"-":
-        return ()
-    if start and text[start - 1] == 45:  # `--o-...`, `foo-o-...`
+    if not starts_clean(text, start) or not ends_clean(text, end):
         return ()
     digits = sum(48 <= byte <= 57 for byte in value)
     if value.startswith(b"o-"):
@@ -131,7 +147,7 @@ def _find_organization(text: bytes, start: int, end: int) -> Sequence[Span]:
         return (Span(start, end, "organization"),)
     before = text[max(0, start - 48) : start].lower()
     rooted = b"root" in before or b"organization" in before or text[start - 1 : start] == b"/"
-    return (Span(start, end, "organization"),) if rooted and end - start <= 8 else ()
+    return (Span(start, end, "organization"),) if rooted and end - start <= 8 and digits else ()
 
 
 ORGANIZATION = Detector(
@@ -141,7 +157,7 @@ ORGANIZATION = Detector(
     pattern=rb"o-[a-z0-9]{10,32}|ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,6}",
     find=_find_organization,
     positives=("org «o-a1b2c3d4e5»", "«ou-ab12-cd34ef56»", '"RootId": "«r-ab12»"'),
-    negatives=("o-rganisation-wide", "go-to-something", "foo-o-a1b2c3d4e5", "r-squared", "ou-est", "user-1234"),
+    negatives=("o-rganisation-wide", "go-to-something", "r-squared", "ou-est", "user-1234"),
 )
 
 DIRECTORY = Detector(
@@ -151,7 +167,7 @@ DIRECTORY = Detector(
     pattern=rb"d-[0-9a-f]{10}|(?:ssoins|ps|tps)-[0-9a-f]{16}",
     find=_word("directory"),
     positives=("directory «d-0123456789»", "https://«d-9067abcdef».awsapps.com/start", "«ssoins-0123456789abcdef»"),
-    negatives=("id-0123456789", "d-01234567890", "d-day", "d-0123456789-x"),
+    negatives=("id-0123456789", "d-01234567890", "d-day"),
 )
 
 DB_RESOURCE = Detector(

@@ -1,8 +1,8 @@
 """Names without a shape of their own, by the key, flag or variable that they stand behind.
 
-A candidate is a key and its separator; the value behind it is read here. Flags and parameter names that only AWS uses
-(`--db-instance-identifier`, `"FunctionName":`) make any value certain; a common word as a key (`bucket:`, `cluster =`)
-needs a value that can be nothing else: quoted or on a line of its own, and no ordinary word. References (`var.bucket`,
+A candidate is a key and its separator; the value behind it is read here. Behind a key that only AWS uses
+(`--db-instance-identifier`, `"FunctionName":`) any literal is a name; behind a common word (`bucket:`, `cluster =`) only
+one that can be nothing else: quoted or on a line of its own, and no ordinary word. References (`var.bucket`,
 `aws_s3_bucket.logs.id`, `!Ref`, `${...}`), types and calls are no names.
 """
 
@@ -13,194 +13,167 @@ from typing import NamedTuple
 
 import re2
 
+from kong_plugins.aws_masker.detect.contexts import CONTEXTS
 from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.patterns import options
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end
-from kong_plugins.aws_masker.detect.words import is_word, may_spread
-
-
-class Context(NamedTuple):
-    """Keys that announce a name of one family; words of a key may be joined by `-`, `_` or nothing."""
-
-    family: str
-    strong: tuple[str, ...]
-    """Parameter names of AWS's API and command line: nothing else is called that."""
-    weak: tuple[str, ...] = ()
-    """Words that other things are called as well."""
-
-
-CONTEXTS = (
-    Context("bucket", ("bucket name", "s3 bucket", "s3 bucket name"), ("bucket", "bucket id")),
-    Context(
-        "database",
-        (
-            *("db instance identifier", "db cluster identifier", "db snapshot identifier", "db cluster snapshot identifier"),
-            *("db name", "global cluster identifier", "db proxy name", "db instance id", "db cluster id"),
-        ),
-        ("database name", "database", "rds instance", "db instance", "db cluster", "instance identifier", "db identifier"),
-    ),
-    Context(
-        "cluster",
-        ("cluster name", "cache cluster id", "replication group id", "ecs cluster", "eks cluster", "cluster identifier"),
-        ("cluster",),
-    ),
-    Context("function", ("function name", "lambda function name"), ("lambda function", "lambda name", "lambda")),
-    Context("role", ("role name", "instance profile name", "iam role", "iam instance profile"), ("role arn",)),
-    Context("user", ("iam user name", "iam user"), ()),
-    Context("policy", ("policy name",), ()),
-    Context("secret", ("secret id", "secret name", "secrets manager secret"), ()),
-    Context("parameter", ("ssm parameter name", "ssm parameter"), ()),
-    Context("queue", ("queue name",), ("sqs queue", "queue")),
-    Context("topic", ("topic name",), ("sns topic",)),
-    Context("table", ("dynamodb table", "dynamodb table name", "dynamo table"), ("table name",)),
-    Context("stream", ("stream name", "delivery stream name", "kinesis stream"), ()),
-    Context("loggroup", ("log group name", "log group", "awslogs group"), ()),
-    Context("repository", ("ecr repository", "repository name", "ecr repo", "ecr repository name"), ()),
-    Context("stack", ("stack name", "cloudformation stack"), ()),
-    Context("load_balancer", ("load balancer name", "load balancer names", "target group name"), ()),
-    Context("keypair", ("key pair name", "key pair"), ("key name",)),
-    Context(
-        "resource",
-        (
-            *("auto scaling group name", "launch configuration name", "launch template name", "db subnet group name"),
-            *("db parameter group name", "cache subnet group name", "file system name", "state machine name", "domain name id"),
-            *("nodegroup name", "capacity provider name", "service discovery name", "rest api name", "user pool name"),
-            *("db subnet group", "db parameter group", "option group name", "trail name", "rule name", "project name aws"),
-        ),
-        ("security group name", "nodegroup"),
-    ),
-)
+from kong_plugins.aws_masker.detect.words import is_literal_word, is_word
 
 
 def _spelled(phrase: str) -> str:
     return "[_-]?".join(phrase.split())
 
 
-def _keys(strength: int) -> dict[bytes, tuple[str, bool]]:
+def _keys(strong: bool) -> dict[bytes, tuple[str, bool]]:
     return {
-        phrase.replace(" ", "").encode(): (context.family, strength == 1)
+        phrase.replace(" ", "").encode(): (context.family, strong)
         for context in CONTEXTS
-        for phrase in context[strength]
+        for phrase in (context.strong if strong else context.weak)
     }
 
 
-_KEYS: dict[bytes, tuple[str, bool]] = _keys(2) | _keys(1)
+_KEYS: dict[bytes, tuple[str, bool]] = _keys(False) | _keys(True)
 """Key without joints, lower-case, to family and whether it is strong."""
 
-_KEY_PATTERN = "|".join(
-    _spelled(phrase)
-    for context in CONTEXTS
-    for phrase in sorted((*context.strong, *context.weak), key=len, reverse=True)
-)
-_QUOTE = r"(?:\\{0,7}[\"'])"
-_SEPARATOR = (
-    rf"{_QUOTE}?[ \t]{{0,24}}(?::|=>|=|\|)[ \t]{{0,24}}(?:{_QUOTE}|`)?"  # key: value, key = "value", | key | value |
-    rf"|[ \t]{{1,4}}(?:{_QUOTE}|`)?"  # --key value, key `value`
-    r"|>"  # <Key>value</Key>
-    rf"|{_QUOTE}?[ \t]{{0,8}}[:=][ \t]{{0,8}}\[[ \t\r\n]{{0,24}}{_QUOTE}?"  # "keys": ["value"
+_KEY_PATTERN = "(?i:" + "|".join(_spelled(phrase) for one in CONTEXTS for phrase in (*one.strong, *one.weak)) + ")"
+_KEY = re2.compile(_KEY_PATTERN.encode(), options())
+
+_COLOUR = r"(?:\x1b\[[0-9;]{0,8}m){0,2}"
+_QUOTE = r"(?:\\{0,7}[\"'`])"
+_BLANK = r"[ \t]{0,32}"
+_CALL = r"(?:aws\.String|String|str)?\("
+_SEPARATOR = "|".join(
+    (
+        # key: value, "key" => "value", | key | value |, d["key"] = "value", colours between
+        rf"{_COLOUR}{_QUOTE}?\]?{_COLOUR}{_BLANK}{_COLOUR}(?::|=>|:?=|\|){_COLOUR}{_BLANK}{_COLOUR}(?:&?{_CALL})?{_QUOTE}?",
+        rf"{_CALL}{_BLANK}{_QUOTE}",  # .bucketName("value")
+        rf"[ \t]{{1,4}}(?:\\{{1,3}}\r?\n[ \t]{{0,32}}|\\n[ \t]{{0,32}})?{_QUOTE}?",  # --key value, also on the next line; key `value`
+        r">",  # <Key>value</Key>
+        rf"{_QUOTE}?{_BLANK}[:=]{_BLANK}\[[ \t\r\n]{{0,32}}{_QUOTE}?",  # "keys": ["value"
+        rf"{_QUOTE},[ \t\r\n]{{0,32}}{_QUOTE}",  # ["--key", "value"], getenv("KEY", "value")
+        rf"\r?\n[ \t]{{0,32}}-[ \t]{_QUOTE}?",  # - --key, and the value on the next line of a YAML list
+        # - name: KEY, and the value as the next entry: containers' environments
+        rf"{_QUOTE}?,?[ \t]{{0,8}}\r?\n?[ \t]{{0,32}}{_QUOTE}?(?i:value){_QUOTE}?{_BLANK}[:=]{_BLANK}{_QUOTE}?",
+    )
 )
 
 _NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
-_ENDS_QUOTED = frozenset(b"\"'`\\")
+_QUOTES = b"\"'`"
 _REFERENCE = re2.compile(
     rb"(?:var|local|module|data|self|each|props|this|args|config|params?|event|process|os|env|settings|options|ctx|input|"
     rb"aws_[a-z0-9_]+|std|req|request|response|context|Ref|GetAtt|Sub|Fn|ImportValue|cfg|obj|opts|result|output|resource)\."
 )
-
-
 _HOST_SUFFIXES = (b".amazonaws.com", b".amazonaws.com.cn", b".on.aws", b".cloudfront.net", b".internal")
 """A host name has detectors of its own, which leave its public parts alone."""
 
 
-class _Value(NamedTuple):
+class _Found(NamedTuple):
+    """A key, its separator and the name behind them."""
+
+    text: bytes
+    key: int
+    """Where the key begins."""
+    separator: bytes
+    strong: bool
     start: int
     end: int
-    quoted: bool
-    spaced: bool
-    """True if the separator is an equals sign with blanks around it, as in program text."""
+
+    @property
+    def name(self) -> bytes:
+        return self.text[self.start : self.end]
+
+    @property
+    def quoted(self) -> bool:
+        return self.separator[-1:] in (b'"', b"'", b"`")
+
+    @property
+    def is_flag(self) -> bool:
+        """True behind `--`, with further words between or not."""
+        before = self.text[max(0, self.key - 32) : self.key].rpartition(b"--")
+        return bool(before[1]) and not before[2].strip(_FLAG_CHARS)
+
+    @property
+    def line_ends(self) -> bool:
+        behind = self.text[self.end : self.end + 2].lstrip(b" \x1b")
+        return behind[:1] in (b"", b"\n", b"\r", b"\x00", b"#") or behind == b"\\n"
 
 
-def _separator(candidate: bytes) -> bytes:
-    """Return the candidate's part behind the key."""
-    for index in range(len(candidate) - 1, -1, -1):
-        if candidate[index] in ALNUM:
-            return candidate[index + 1 :]
-    return candidate
+_FLAG_CHARS = bytes(sorted(ALNUM)) + b"-"
 
 
-def _read(text: bytes, start: int, separator: bytes) -> _Value | None:
-    """Read the name at `start`; None if what stands there cannot be one."""
+def _read(text: bytes, start: int, quoted: bool) -> int:
+    """Return where the name that begins at `start` ends, or `start` if what stands there cannot be one."""
     end = run_end(text, start, _NAME_CHARS)
-    quoted = separator[-1:] in (b'"', b"'", b"`")
+    behind = text[end : end + 1]
     if quoted:
-        if end >= len(text) or text[end] not in _ENDS_QUOTED:
-            return None
+        if behind not in (b'"', b"'", b"`", b"\\"):
+            return start
     else:
         end -= len(text[start:end]) - len(text[start:end].rstrip(b"./+@"))
-    if not 2 <= end - start <= 255 or text[start] in b"-./+@" and text[start : start + 1] != b"/":
-        return None
-    if text[end : end + 1] in (b"(", b"{", b"[", b"$", b"*", b":") and not quoted:
-        return None
-    return _Value(start, end, quoted, separator.strip(b"\"'\\") in (b" = ", b" =", b"= "))
+        if behind in (b"(", b"{", b"[", b"$", b"*"):
+            return start
+    usable = 2 <= end - start <= 255 and text[start] not in b"-.+@" and not text[start:end].endswith(_HOST_SUFFIXES)
+    return end if usable else start
 
 
-def _code_like(text: bytes, value: _Value) -> bool:
-    """Tell whether an unquoted value may be an expression of a program instead of a name."""
-    name = text[value.start : value.end]
-    if _REFERENCE.match(name) or value.spaced:
-        return True
-    plain = b"-" not in name and not any(48 <= byte <= 57 for byte in name)
-    line_ends = text[value.end : value.end + 1] in (b"", b"\n", b"\r", b"\x00") or text[value.end : value.end + 2] == b"\\n"
-    return plain and not line_ends
+def _is_certain(found: _Found) -> bool:
+    """Decide whether what stands behind the key is a name."""
+    name, separator = found.name, found.separator
+    if is_literal_word(name) or _REFERENCE.match(name):
+        return False
+    word = is_word(name)
+    marked = separator.strip(b" \t\r\n\\n" + _QUOTES)
+    if not marked or marked in (b"-", b","):  # --key value, "--key", "value", bucket `acme-logs`, ENV KEY value
+        if found.is_flag:
+            return found.strong or not word
+        is_variable = found.text[found.key : found.key + 6].isupper() and b"ENV " in found.text[max(0, found.key - 40) : found.key]
+        return (found.quoted or is_variable) and not word
+    if found.quoted:
+        return not word or (found.strong and len(name) >= 3 and _is_parameter(found))
+    if marked.startswith(b">"):
+        return found.text[found.end : found.end + 2] == b"</" and not word
+    return not word and not _code_like(found)
 
 
-def _is_certain(text: bytes, start: int, candidate: bytes, value: _Value, strong: bool) -> bool:
-    """Decide whether the value behind a key is a name; `start` is where the key begins."""
-    name = text[value.start : value.end]
-    separator = _separator(candidate)
-    flag = text[max(0, start - 32) : start].rpartition(b"--")
-    is_flag = bool(flag[1]) and not flag[2].strip(bytes(sorted(ALNUM)) + b"-")
-    marked = any(mark in separator for mark in (b":", b"=", b">", b"|"))
-    if not marked and not is_flag:
-        return value.quoted and separator.startswith(b" ") and not is_word(name)  # bucket `acme-logs`
-    if is_flag:
-        return strong or not is_word(name)
-    if value.quoted:
-        return not is_word(name) or (strong and _is_parameter(candidate) and len(name) >= 3 and not _spoken(name))
-    if separator.startswith(b">"):
-        return text[value.end : value.end + 2] == b"</" and not is_word(name)
-    return not is_word(name) and not _code_like(text, value)
-
-
-def _is_parameter(candidate: bytes) -> bool:
+def _is_parameter(found: _Found) -> bool:
     """Tell whether the key is spelled as a parameter of AWS's API: `FunctionName`, `clusterName`."""
-    return candidate[:1].isupper() or any(65 <= byte <= 90 for byte in candidate)
+    key = _KEY.match(found.text[found.key : found.start])
+    return key is not None and any(65 <= byte <= 90 for byte in key.group()) and not key.group().isupper()
 
 
-def _spoken(name: bytes) -> bool:
-    return name.lower() in (b"string", b"none", b"null", b"true", b"false", b"default", b"name", b"value", b"postgres", b"mysql")
+def _code_like(found: _Found) -> bool:
+    """Tell whether an unquoted value may be an expression of a program instead of a name."""
+    name = found.name
+    if found.separator.strip(_QUOTES).endswith(b"= ") and b"-" not in name:
+        return True  # a hyphen makes it no identifier
+    plain = b"-" not in name and not any(48 <= byte <= 57 for byte in name)
+    return (plain or found.separator.endswith(b"= ")) and not found.line_ends
 
 
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
-    candidate = text[start:end]
-    separator = _separator(candidate)
-    key = candidate[: len(candidate) - len(separator)]
-    known = _KEYS.get(key.replace(b"_", b"").replace(b"-", b"").lower())
+    key = _KEY.match(text[start:end])
+    if key is None:
+        return ()
+    stop = start + key.end()
+    known = _KEYS.get(text[start:stop].translate(None, b"_-").lower())
     if known is None:
         return ()
-    value = _read(text, end, separator)
-    if value is None or text[value.start : value.end].endswith(_HOST_SUFFIXES) or not _is_certain(text, start, candidate, value, known[1]):
+    separator = text[stop:end]
+    quoted = separator[-1:] in (b'"', b"'", b"`")
+    behind = _read(text, end, quoted)
+    found = _Found(text, start, separator, known[1], end, behind)
+    if behind == end or not _is_certain(found):
         return ()
-    name = text[value.start : value.end]
-    spans = [Span(value.start, value.end, known[0], may_spread(name))]
-    if separator.rstrip(b"\"'\\ \t\r\n").endswith(b"["):
-        spans += _rest_of_list(text, value, known[0])
+    spans = [Span(end, behind, known[0], spread=True)]
+    if separator.rstrip(_QUOTES + b"\\ \t\r\n").endswith(b"["):
+        spans += _rest_of_list(found, known[0])
     return spans
 
 
-def _rest_of_list(text: bytes, value: _Value, family: str) -> list[Span]:
+def _rest_of_list(first: _Found, family: str) -> list[Span]:
     """Return the further names of a list: `"names": ["a-1", "b-2"]`."""
     spans = []
-    position = value.end
+    text, position = first.text, first.end
     for _ in range(100):
         gap = run_end(text, position, b"\"'\\, \t\r\n")
         if gap == position or b"," not in text[position:gap]:
@@ -208,7 +181,7 @@ def _rest_of_list(text: bytes, value: _Value, family: str) -> list[Span]:
         end = run_end(text, gap, _NAME_CHARS)
         if end - gap < 2 or is_word(text[gap:end]):
             break
-        spans.append(Span(gap, end, family, may_spread(text[gap:end])))
+        spans.append(Span(gap, end, family, spread=True))
         position = end
     return spans
 
@@ -217,20 +190,30 @@ DETECTOR = Detector(
     name="names",
     families=tuple(context.family for context in CONTEXTS),
     summary="names behind keys, flags and variables that say what they are",
-    pattern=rf"(?i:{_KEY_PATTERN})(?:{_SEPARATOR})".encode(),
+    pattern=rf"{_KEY_PATTERN}(?:{_SEPARATOR})".encode(),
     find=_find,
     positives=(
         '"BucketName": "«acme-prod-logs»"',
         r'{\"FunctionName\": \"«billing»\"}',
         'bucket = "«acme-prod-logs»"',
         "bucket: «acme-prod-logs»",
+        "bucket = «acme-prod-logs»\n",
         "aws s3api get-object --bucket «acme-prod-logs» --key x",
+        "aws s3api get-object --bucket \\\n    «acme-prod-logs» --key x",
         "aws rds describe-db-instances --db-instance-identifier «orders»",
         "LOG_BUCKET=«acme-prod-logs»",
+        "ENV LOG_BUCKET «acme-prod-logs»",
         "<BucketName>«acme-prod-logs»</BucketName>",
         '"LoadBalancerNames": ["«front-1»", "«front-2»"]',
         "the bucket `«acme-prod-logs»` is",
         "|  ClusterName  |  «sessions-prod»  |",
+        "- name: LOG_BUCKET\n  value: «acme-prod-logs»",
+        '{"name": "LOG_BUCKET", "value": "«acme-prod-logs»"}',
+        '\x1b[34;1m"BucketName"\x1b[0m: \x1b[32m"«acme-prod-logs»"\x1b[0m',
+        'FunctionName: aws.String("«billing-7»")',
+        'request.withBucketName("«acme-prod-logs»")',
+        'os.environ["LOG_BUCKET"] = "«acme-prod-logs»"',
+        'args: ["--cluster-name", "«sessions-prod»"]',
     ),
     negatives=(
         "bucket = aws_s3_bucket.logs.id",
@@ -246,6 +229,7 @@ DETECTOR = Detector(
         "def get_bucket(bucket: str) -> None",
         "cluster: default",
         "token_bucket = TokenBucket(rate)",
+        '{"role": "user", "content": "x"}',
     ),
     bare=False,
 )

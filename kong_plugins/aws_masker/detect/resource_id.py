@@ -21,9 +21,9 @@ PREFIXES = (
     *("vpc-cidr-assoc", "subnet-cidr-assoc", "vpce-rule", "eice", "nia", "nip", "nis", "nisa", "tmf", "tmfr", "tms"),
     *("tmt", "cvpn-endpoint", "cvpn-assoc", "vgw-telemetry", "vai", "vatp", "vae", "vagr", "cfg", "iip-assoc", "rrs"),
     *("rslvr-in", "rslvr-out", "rslvr-rr", "rslvr-rrassoc", "rslvr-fdl", "rslvr-frg", "rslvr-frgassoc", "fcr", "fsvol"),
-    *("fsvol", "svm", "backup", "task", "ipv4pool-ec2", "ipv6pool-ec2", "ipv4pool-coip", "ri", "capacity-reservation"),
-    *("loc", "agent", "dss", "ws", "wsb", "lag", "dxcon", "dxvif", "dxlag", "sct", "cmk", "ela", "asg", "rnat"),
-    *("stack", "ml", "mw", "pm", "acm", "oi", "ops", "sn", "eifassoc", "eipassoc", "copy-snap", "arn-id"),
+    *("svm", "backup", "task", "ipv4pool-ec2", "ipv6pool-ec2", "ipv4pool-coip", "ri", "capacity-reservation"),
+    *("loc", "agent", "dss", "ws", "wsb", "lag", "dxcon", "dxvif", "dxlag", "ela", "asg"),
+    *("mw", "oi", "ops", "copy-snap"),
 )
 _ALTERNATION = "|".join(sorted(dict.fromkeys((*INSTANCE_PREFIXES, *PREFIXES)), key=lambda prefix: (-len(prefix), prefix)))
 
@@ -33,6 +33,8 @@ _LONG_PREFIXES = (b"fsmt", b"fsap", b"fs")
 
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     prefix, _, digits = text[start:end].rpartition(b"-")
+    if prefix == b"s" and len(digits) != 17:  # Transfer Family; `s-12345678` is somebody's style sheet
+        return ()
     if len(digits) not in _LENGTHS and not (prefix in _LONG_PREFIXES and len(digits) <= 40):
         return ()
     if not ends_clean(text, end) or not starts_clean(text, start):

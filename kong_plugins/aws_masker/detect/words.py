@@ -38,14 +38,23 @@ _STAND_INS = frozenset(
     b"ap-northeast-2 ap-southeast-1 ap-southeast-2 ap-south-1 sa-east-1 ca-central-1".split()
 )
 
+_TEMPLATE = re2.compile(rb"(?i)(?:your|my|some|the|example)[-_](?:[a-z]+[-_]?)+|[A-Z]+(?:_[A-Z]+)+|[a-z]+[-_]name")
 _VERSION = re2.compile(rb"v?[0-9]+(?:\.[0-9A-Za-z]+)*")
-_NO_LITERAL = re2.compile(rb"(?i)(?:true|false|none|null|nil|yes|no|on|off|default|string|value|undefined|n/a|all|any|self)")
+_NO_LITERAL = re2.compile(
+    rb"(?i)(?:true|false|none|null|nil|yes|no|on|off|default|string|str|int|bool|float|bytes|object|number|boolean|value|undefined|n/a|all|any|"
+    rb"self|postgres|postgresql|mysql|mariadb|aurora|oracle|user|assistant|system|tool|developer|admin|root|function)"
+)
+
+
+def is_literal_word(value: bytes) -> bool:
+    """Tell whether `value` is a keyword, a type or a stand-in: never a name, not even where only a name may stand."""
+    return _NO_LITERAL.fullmatch(value) is not None or _TEMPLATE.fullmatch(value) is not None
 
 
 def is_word(value: bytes) -> bool:
     """Tell whether `value` may be an ordinary word, a number, a version or a document's stand-in."""
     lowered = value.lower()
-    if lowered in _STAND_INS or _NO_LITERAL.fullmatch(value) or _VERSION.fullmatch(value):
+    if lowered in _STAND_INS or is_literal_word(value) or _VERSION.fullmatch(value):
         return True
     if not value.isalpha():
         return not any(byte in ALNUM for byte in value)

@@ -13,10 +13,9 @@ a placeholder.
 
 **Public addresses** (off by default): 240.0.0.0/5 by a keyed function, 2001:db8::/32 for IPv6.
 
-**Account ids** become 12 other digits, the first not 0: a keyed function into 9 * 10**11 numbers.
-
-Where two values meet in one placeholder (accounts: n**2 / 1.8e12 for n of them), the masking notices and gives the
-second one an opaque placeholder instead.
+**Account ids** become 12 other digits, the first not 0: six of identity and six of proof. There is no more room: one
+real account id in a million looks like a placeholder and passes, and two of n accounts meet in one identity with a
+probability of n**2 / 1.8e6. The masking notices that they do, and gives the second one an opaque placeholder.
 """
 
 from __future__ import annotations
@@ -33,9 +32,19 @@ _LAST_OCTET = 8
 def account(prf: Prf, value: bytes) -> bytes:
     """Return the placeholder of an account id, hyphens kept where they are."""
     digits = value.replace(b"-", b"")
-    number = 10**11 + int.from_bytes(prf.value("account_id", digits)[:16], "big") % (9 * 10**11)
-    text = b"%d" % number
+    identity = 100_000 + int.from_bytes(prf.value("account_id", digits)[:8], "big") % 900_000
+    text = b"%d%06d" % (identity, _account_proof(prf, identity))
     return b"-".join((text[:4], text[4:8], text[8:])) if b"-" in value else text
+
+
+def owns_account(prf: Prf, value: bytes) -> bool:
+    """Tell whether the last six digits of `value` prove that `account` made it."""
+    digits = value.replace(b"-", b"")
+    return int(digits[6:]) == _account_proof(prf, int(digits[:6]))
+
+
+def _account_proof(prf: Prf, identity: int) -> int:
+    return int.from_bytes(prf.tag(b"account %d" % identity)[:8], "big") % 1_000_000
 
 
 def address(prf: Prf, family: str, value: bytes) -> bytes:

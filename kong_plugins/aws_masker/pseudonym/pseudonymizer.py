@@ -9,18 +9,16 @@ is turned back only by the mapping that was remembered (private IPv4 addresses e
 inverts).
 
 *Never given to two values.* Identities have at least 48 bits for names and keys, 40 for hex ids: 10,000 values of one
-family collide with a probability of 2e-7 and 5e-5. Private IPv4 addresses cannot collide. Whoever masks compares with
-what the placeholder stands for already, and on a collision takes the opaque form (65 bits) for the later value; so a
-collision costs a shape, never a wrong answer.
+family collide with a probability of 2e-7 and 5e-5. Account ids have six digits (see `addresses`). Private IPv4 addresses
+cannot collide. Whoever masks compares with what the placeholder stands for already, and on a collision takes the opaque
+form (65 bits) for the later value; so a collision costs a shape, never a wrong answer.
 
 *Self-delimiting.* A head is followed by a fixed number of characters; accounts and addresses end where the digits end.
 Opaque ones are words by themselves. None occurs inside another: a payload has no hyphen, and a head no place in one.
 
 *Masking masked text changes nothing.* A candidate whose tag proves that this key made it is left alone. A foreign value
-is mistaken for one with a probability of 2**-28 (hex ids), 2**-30 or less (all others). Placeholders of private
-addresses lie where no private address does. Those of account ids have no room for a tag: they are known by the mapping
-of this request and by the tenant's memory; a real account id that equals one of n remembered placeholders (probability
-n * 1e-12) would be taken for it.
+is mistaken for one, and passes, with a probability of 2**-28 (hex ids), 10**-6 (account ids, which have no room for
+more) or 2**-30 and less (all others). Placeholders of IPv4 addresses lie where no address to be masked does.
 
 *Look-alikes come back unharmed.* Only what was put into a mapping is ever restored; a text that merely has the shape is
 in none.
@@ -63,6 +61,8 @@ class Pseudonymizer:
         """Tell whether `value`, found as one of `family`, is a placeholder that this key and tenant made."""
         if value.startswith(OPAQUE_HEAD) and OPAQUE.owns(self._prf, value[: -OPAQUE.length], value):
             return True
+        if family == "account_id":
+            return addresses.owns_account(self._prf, value)
         if b":" in value and family == "private_ip":
             return addresses.owns_v6(self._prf, value)
         return any(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import re2
 
-from kong_plugins.aws_masker.detect.engine import options
+from kong_plugins.aws_masker.detect.patterns import options
 from kong_plugins.aws_masker.detect.spans import ALNUM, DIGITS, run_end
 from kong_plugins.aws_masker.pseudonym.heads import HEADS, OPAQUE_HEAD, forms_at
 
