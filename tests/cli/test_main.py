@@ -54,7 +54,7 @@ def test_usage_errors(run: Run, arguments: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("command", ["mask", "scan", "detectors", "proxy"])
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("c.toml", "mask_s3_buckets = 'SECRET'"), ("c.yaml", "[SECRET"), ("c.toml", "allowlist_patterns = ['(SECRET']")],
+    [("c.toml", "mask_s3_buckets = 'SECRET'"), ("c.yaml", "[SECRET"), ("c.toml", "allowlist_patterns = ['(SECRET)?']")],
 )
 def test_config_errors(run: Run, folder: Path, command: str, name: str, content: str) -> None:
     """A wrong configuration is one line with its code, without what the file holds."""
