@@ -120,7 +120,7 @@ arn:aws:ds:{region}:{account}:directory/d-{hex10}
 arn:aws:sso:::instance/ssoins-{hex16}
 arn:aws:mq:{region}:{account}:broker:{name}:b-{uuid}
 arn:aws:transfer:{region}:{account}:server/s-{hex17}
-arn:aws:servicediscovery:{region}:{account}:namespace/ns-{alnum13}
+arn:aws:servicediscovery:{region}:{account}:namespace/{alnum13}
 arn:aws:application-autoscaling:{region}:{account}:scalable-target/{alnum32}
 arn:aws:elasticbeanstalk:{region}:{account}:environment/{name}/{name:2}
 arn:aws-cn:s3:::{name}

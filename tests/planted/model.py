@@ -161,8 +161,8 @@ NAMES = frozenset({"name", "under", "dotted", "upper", "camel", "plaincamel", "e
 def _public(literal: str) -> str:
     """Return what of a literal piece has to stay: joints between two secrets may go, as may the end of a name."""
     rest = literal[literal.find(".") :] if literal.startswith("-") and "." in literal else literal
-    letters = sum(character.isalpha() for character in rest)
-    return "" if (literal.startswith("-") and rest == literal) or (letters < 2 and ":" not in rest) else rest
+    meaningless = rest.startswith("-") or sum(character.isalpha() for character in rest) < 2
+    return "" if meaningless else rest
 
 
 def plant(
@@ -196,5 +196,5 @@ def plant(
         public.append(literal)
         literal = ""
     public.append(literal)
-    known = () if kind == "name" else tuple(piece for piece in map(_public, public) if piece)
+    known = () if kind in ("name", "token") else tuple(piece for piece in map(_public, public) if piece)
     return Planted(family, kind, text, tuple(secrets), known, context, shaped)

@@ -99,15 +99,16 @@ def test_real_values_in_an_answer_stay(text: bytes) -> None:
 
 @pytest.mark.parametrize("placeholder", random.Random(6).sample(_PLACEHOLDERS, 40), ids=lambda p: p.decode()[:12])
 def test_a_stranger_of_the_same_shape_stays(placeholder: bytes) -> None:
-    """One other character, or one more, makes another word: it is not restored."""
+    """One other character makes it another: it is not restored. Nor is a number inside a longer one."""
     last = placeholder[-1:]
     ends = (b"2", b"3", b"4") if last.isdigit() else (b"b", b"c", b"d") if last.islower() else (b"B", b"C", b"D")
     others = {placeholder[:-1] + end for end in ends if end != last} - set(_PLACEHOLDERS)
     assert others
     for other in others:
         assert restore(b" " + other + b" ", _LOOKUP) == b" " + other + b" "
-    longer = placeholder + b"7q"
-    assert restore(longer, _LOOKUP) == longer
+    if last.isdigit() and placeholder[:1].isdigit():
+        longer = b"7" + placeholder + b"7"
+        assert restore(longer, _LOOKUP) == longer
 
 
 @given(answers)
@@ -123,10 +124,12 @@ def test_nothing_is_held_back_longer_than_a_placeholder(answer: bytes) -> None:
 def test_a_sentence_is_not_held_back() -> None:
     """Ordinary prose goes on at once, up to its last word."""
     restorer = StreamRestorer(_any_lookup)
-    assert restorer.feed(b"The instance is healthy, and nothing else is to do. ").endswith(b"nothing else is to do.")
+    sentence = b"The instance is healthy, and nothing else is to do. "
+    assert restorer.feed(sentence) == sentence
 
 
-_TOLD = [p for p in random.Random(7).sample(_PLACEHOLDERS, 80) if len(p) >= 12]
+_TOLD = [p for p in random.Random(7).sample(_PLACEHOLDERS, 80) if p[:1].isalpha() and b":" not in p]
+# Numbers and addresses carry no proof and are restored only where they stand exactly as they were given out.
 
 
 @pytest.mark.parametrize("placeholder", _TOLD, ids=lambda p: p.decode()[:14])
