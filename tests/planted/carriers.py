@@ -36,6 +36,8 @@ class Carrier(NamedTuple):
     encode: Callable[[str], str] = _same
     leaf_key: bool = False
     """True: the text is a JSON leaf by itself and its key comes with it."""
+    glued: bool = False
+    """True: other text runs into the value, so that its public beginning may be taken for a part of a name."""
 
 
 def _bare(name: str, template: str, kinds: frozenset[str] = ANY, encode: Callable[[str], str] = _same) -> Carrier:
@@ -98,7 +100,7 @@ BARE: tuple[Carrier, ...] = (
     _bare("ansi", f"{ESC}[32m§{ESC}[0m {ESC}[1;31m§{ESC}[0m"),
     _bare("read tool", "     1\t§\n     2\t  - §\n    13→§\n"),
     _bare("git diff", "--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n-§\n+§\n §\n", WORDLIKE - {"name"}),
-    _bare("grep output", "src/app.py:12:§\nsrc/app.py-13-§", WORDLIKE - {"name", "uri"}),
+    _bare("grep output", "src/app.py:12:§\nsrc/app.py-13-§", WORDLIKE - {"name", "uri"})._replace(glued=True),
     _bare("nested newline", r'{"log": "start\n§\nnext\t§\r\n§\\n"}', WORDLIKE - {"name"}),
     _bare("twice nested", r'{"a": "{\"log\": \"start\\n§\\tend\"}"}', WORDLIKE - {"name"}),
     _bare("escaped ansi", r"\u001b[32m§\u001b[0m \x1b[31m§\x1b[0m \033[1m§\033[0m", WORDLIKE - {"name"}),

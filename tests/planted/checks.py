@@ -65,7 +65,7 @@ def problems(masker: Masker, planted: Planted, carrier: Carrier) -> Iterable[str
     for secret in planted.secrets:
         if secret.text.encode() in whole:
             yield f"leaks {secret.kind}"
-    for public in planted.public:
+    for public in () if carrier.glued else planted.public:
         expected = carrier.encode(public).encode()
         before = b"\n".join(text.value for text in texts)
         if whole.count(expected) < before.count(expected):
