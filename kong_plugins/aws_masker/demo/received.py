@@ -100,14 +100,14 @@ def _is_models(item: dict[str, Any]) -> bool:
     return item.get("role") == "assistant" or item.get("type") in {"function_call", "reasoning"}
 
 
-def _strings(node: Any, depth: int = 0) -> Iterator[str]:
+def _strings(node: Any) -> Iterator[str]:
     """Yield the string leaves of `node` that a model reads."""
     if isinstance(node, str):
         yield node
     elif isinstance(node, dict):
         for key, value in node.items():
             if key not in _UNREAD:
-                yield from _strings(value, depth + 1)
+                yield from _strings(value)
     elif isinstance(node, list):
         for value in node:
-            yield from _strings(value, depth + 1)
+            yield from _strings(value)
