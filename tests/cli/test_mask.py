@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 Leaks = Callable[..., list[str]]
 
@@ -81,6 +83,16 @@ def test_nothing_to_mask(run: Run) -> None:
     data = bytes(range(1, 256)) + b"\r\nno newline at the end"
     result = run("mask", input=data)
     assert (result.returncode, result.stdout, result.stderr) == (0, data, b"")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_large(run: Run, planted: dict[str, str], unbuffered: str) -> None:
+    """A text larger than any pipe comes out whole, also if Python does not buffer its output."""
+    text = (b"x" * 999 + b"\n") * 3000 + planted["ec2_instance"].encode()
+    masked = run("mask", "--mapping", "m.json", input=text, PYTHONUNBUFFERED=unbuffered).stdout
+    assert len(masked) == len(text)
+    assert masked != text
+    assert run("restore", "--mapping", "m.json", input=masked, PYTHONUNBUFFERED=unbuffered).stdout == text
 
 
 def test_utf16_is_refused(run: Run, text: bytes, leaks: Leaks) -> None:

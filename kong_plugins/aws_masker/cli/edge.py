@@ -17,6 +17,7 @@ import click
 
 from kong_plugins.aws_masker.errors import MaskerError
 
+PACKAGE = Path(__file__).parents[1]
 FOUND = 1
 FAILED = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -57,14 +58,22 @@ def edge() -> Iterator[None]:
         named = f"{printable(error.filename)}: " if isinstance(error.filename, str | bytes | os.PathLike) else ""
         raise Failure(f"{named}{error.strerror or type(error).__name__}") from None
     except Exception as error:  # noqa: BLE001  the outermost edge; the message may hold a value, so only the place is told
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(frame.filename).name}:{frame.lineno}"
-        raise Failure(f"unexpected {type(error).__name__} at {place}", MaskerError.code) from None
+        raise Failure(f"unexpected {type(error).__name__} at {_place(error)}", MaskerError.code) from None
+
+
+def _place(error: Exception) -> str:
+    """Return where our own code met the error: file and line, enough for a report of the bug."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if PACKAGE in Path(frame.filename).parents and frame.filename != __file__]
+    frame = (ours or frames)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
 
 
 def write(data: bytes) -> None:
     """Write `data` to standard output at once."""
-    sys.stdout.buffer.write(data)
+    rest = memoryview(data)
+    while rest:
+        rest = rest[sys.stdout.buffer.write(rest) :]  # under PYTHONUNBUFFERED it may take only a part
     sys.stdout.buffer.flush()
 
 
