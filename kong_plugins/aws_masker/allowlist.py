@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re2
-
-from kong_plugins.aws_masker.detect.patterns import options
+from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.settings import Settings
 
 PRESETS: dict[str, tuple[bytes, ...]] = {
@@ -30,8 +28,8 @@ class Allowlist:
         patterns = [pattern.encode() for pattern in settings.allowlist_patterns]
         patterns += [pattern for preset in settings.allowlist_presets for pattern in PRESETS[preset]]
         joined = b"|".join(b"(?:" + pattern + b")" for pattern in patterns)
-        self._fullmatch = re2.compile(joined, options()).fullmatch if patterns else None
+        self._fullmatch = Pattern(joined).fullmatch if patterns else None
 
     def allows(self, value: bytes) -> bool:
         """Tell whether `value` passes unmasked."""
-        return value in self._exact or (self._fullmatch is not None and self._fullmatch(value) is not None)
+        return value in self._exact or (self._fullmatch is not None and self._fullmatch(value))

@@ -8,51 +8,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import re2
-
 from kong_plugins.aws_masker.detect.detector import Detector
-from kong_plugins.aws_masker.detect.spans import DIGITS, Span, ends_clean, starts_clean
+from kong_plugins.aws_masker.detect.patterns import Pattern
+from kong_plugins.aws_masker.detect.spans import Span, ends_clean, starts_clean
 
 _LOOK_BACK = 80
-_BEFORE = re2.compile(
+_NAMED = (
     rb"(?i)(?:acc(?:oun)?t|owner|payer|payee|principal|registry|\baws|delegated[_ ]?admin)"
     rb"s?(?:[_ -]?(?:alias|arn))?(?:[_ -]?(?:ids?|numbers?|num|nos?\.?|nr\.?))?"
-    rb"(?:[^0-9A-Za-z]|\\[nrt]|(?:\b(?:is|was|are|of|in|for|from|to|the|our|your|my|this|that|prod|dev|staging|test|stage)\b)){0,24}$"
+    rb"(?:[^0-9A-Za-z]|\\[nrt]|(?:\b(?:is|was|are|of|in|for|from|to|the|our|your|my|this|that|prod|dev|staging|test|stage)\b)){0,24}"
 )
+_BEFORE = Pattern(_NAMED + rb"$")
+_LIST_BEFORE = Pattern(_NAMED + rb"(?:[0-9]{12}[\\nrt\s\"',|\[\]]+)+$")
+_LIST_LOOK_BACK = 1200
+_NUMBER_BEFORE = Pattern(rb"[0-9]{12}[\\nrt\s\"',|\[\]]{1,24}$")
+_WORDS = (b"acc", b"owner", b"pay", b"principal", b"registry", b"aws", b"deleg")
+"""What `_NAMED` begins with: most numbers of 12 digits have none of these before them."""
 _PATH_BEFORE = (b"AWSLogs/", b"awslogs/", b"::", b"accounts/", b"account/", b"aws-account-", b"aws://", b"account=")
-_REGION_BEHIND = re2.compile(rb"-(?:[a-z]{2}|us-gov|us-iso[a-z]?)-[a-z]{4,14}-[0-9]\b")
-_REGION_BEFORE = re2.compile(rb"(?:[a-z]{2}|us-gov|us-iso[a-z]?)-[a-z]{4,14}-[0-9]-$")
+_REGION_BEHIND = Pattern(rb"-(?:[a-z]{2}|us-gov|us-iso[a-z]?)-[a-z]{4,14}-[0-9]\b")
+_REGION_BEFORE = Pattern(rb"(?:[a-z]{2}|us-gov|us-iso[a-z]?)-[a-z]{4,14}-[0-9]-$")
 _BEHIND = (b".signin.aws", b".dkr.ecr", b".dkr-ecr", b" eni-")
-_LIST = re2.compile(rb"(?:^|[^0-9])[0-9]{12}[\\nrt\s\"',|\[\]]{1,24}$")
 
 
 def _listed(text: bytes, start: int) -> bool:
     """Tell whether the number continues a list of account ids: `["111122223333", "444455556666"]`."""
-    position = start
-    for _ in range(64):
-        before = text[max(0, position - 40) : position]
-        found = _LIST.search(before)
-        if found is None:
-            return False
-        number = found.start() if before[found.start()] in DIGITS else found.start() + 1
-        position = position - len(before) + number
-        if _named(text, position):
-            return True
-    return False
+    if _NUMBER_BEFORE.search(text[max(0, start - 36) : start]) is None:
+        return False
+    before = text[max(0, start - _LIST_LOOK_BACK) : start]
+    return _LIST_BEFORE.search(before[before.rfind(b"\x00") + 1 :]) is not None
 
 
 def _named(text: bytes, start: int) -> bool:
     """Tell whether what stands before `start` says that an account id follows."""
     before = text[max(0, start - _LOOK_BACK) : start]
     before = before[before.rfind(b"\x00") + 1 :]
-    return before.endswith(_PATH_BEFORE) or _BEFORE.search(before) is not None
+    if before.endswith(_PATH_BEFORE):
+        return True
+    lowered = before.lower()
+    return any(word in lowered for word in _WORDS) and _BEFORE.search(before) is not None
 
 
 def _certain(text: bytes, start: int, end: int) -> bool:
     if text[end : end + 12].startswith(_BEHIND):
         return True
     if text[start - 1 : start] == b"-" and (
-        _REGION_BEHIND.match(text[end : end + 28]) or _REGION_BEFORE.search(text[max(0, start - 30) : start])
+        _REGION_BEHIND.match(text[end : end + 28]) > 0 or _REGION_BEFORE.search(text[max(0, start - 30) : start])
     ):
         return True
     return _named(text, start) or _listed(text, start)

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-import re2
-
 from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, ends_clean, escape_ends_at, run_end, starts_clean
 
 PRIVATE_V4 = tuple(IPv4Network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
@@ -18,31 +17,46 @@ PRIVATE_V6 = IPv6Network("fc00::/7")
 _OF_AWS_V6 = IPv6Network("fd00:ec2::/32")
 """The instance metadata and time services: the same for everyone, and no secret."""
 
-_VERSION_BEFORE = re2.compile(
+_VERSION_BEFORE = Pattern(
     rb"(?i)(?:(?:version|release|\bver\.?)(?:\\{0,3}[\"'])?[ \t:=(>v]{0,6}(?:\\{0,3}[\"'])?"
     rb"|(?:==|>=|<=|~=|!=|[0-9a-z],[<>])[ \t]{0,2}|chrome/|firefox/|safari/|edge?/|opr/|applewebkit/)$"
 )
 
-_PRE_RELEASE = re2.compile(
+_PRE_RELEASE = Pattern(
     rb"(?:-(?:rc|alpha|beta|pre|dev|snapshot|SNAPSHOT|r[0-9])|[+]build|[.](?:tgz|tar|zip|whl|jar|war|deb|rpm|exe|msi|gem|dmg))"
 )
 
 
-def _v4(text: bytes) -> IPv4Address | None:
-    try:
-        return IPv4Address(text.decode("ascii").replace("-", "."))
-    except AddressValueError:
-        return None
+def _v4(text: bytes) -> int | None:
+    """Return the address as a number, or None if the text is none: an octet over 255, or with a leading zero."""
+    number = 0
+    for octet in text.replace(b"-", b".").split(b"."):
+        if len(octet) > 3 or int(octet) > 255 or (octet[0] == 48 and len(octet) > 1):
+            return None
+        number = number << 8 | int(octet)
+    return number
 
 
 def _is_version(text: bytes, start: int) -> bool:
     before = text[max(0, start - 32) : start]
+    if before[-1:].isspace() and before[-2:-1].isalnum() and not before.lower().rstrip().endswith((b"version", b"release", b"ver")):
+        return False  # a word, a blank: the common case
     return _VERSION_BEFORE.search(before[before.rfind(b"\x00") + 1 :]) is not None
 
 
-def is_private(address: IPv4Address) -> bool:
-    """Tell whether `address` is of RFC 1918 or RFC 6598 (shared address space)."""
-    return any(address in network for network in PRIVATE_V4)
+_PRIVATE_NUMBERS = tuple((int(network.network_address), int(network.netmask), network.prefixlen) for network in PRIVATE_V4)
+
+
+def _family(number: int) -> str:
+    """Return the family of an IPv4 address: RFC 1918 and RFC 6598 (shared address space) are private; "" for no value."""
+    if any(number & mask == network for network, mask, _ in _PRIVATE_NUMBERS):
+        return "private_ip"
+    return "public_ip" if IPv4Address(number).is_global and not IPv4Address(number).is_multicast else ""
+
+
+def _is_whole_range(number: int, length: int | None) -> bool:
+    """Tell whether the network is a whole range of RFC 1918, which says nothing about anybody."""
+    return any((number, length) == (network, bits) for network, _, bits in _PRIVATE_NUMBERS)
 
 
 def _with_prefix_length(text: bytes, end: int, most: int) -> tuple[int, int | None]:
@@ -62,16 +76,14 @@ def _find_v4(text: bytes, start: int, end: int) -> Sequence[Span]:
     before, behind = text[start - 1 : start], text[end : end + 3]
     if (before == b"." and text[start - 2 : start - 1].isdigit()) or (behind[:1] in b".+" and behind[1:2].isdigit()):
         return ()
-    if _PRE_RELEASE.match(text[end : end + 10]):
+    if behind[:1] in (b"-", b"+", b".") and _PRE_RELEASE.match(text[end : end + 10]) > 0:
         return ()
     address = _v4(text[start:end])
     if address is None:
         return ()
     stop, length = _with_prefix_length(text, end, 32)
-    if any(address == network.network_address and length == network.prefixlen for network in PRIVATE_V4):
-        return ()  # a whole range of RFC 1918 says nothing about anybody
-    family = "private_ip" if is_private(address) else "public_ip" if address.is_global else ""
-    if not family or _is_version(text, start):
+    family = _family(address)
+    if not family or _is_whole_range(address, length) or _is_version(text, start):
         return ()
     return (Span(start, stop, family),)
 
@@ -83,9 +95,8 @@ def _find_dashed(text: bytes, start: int, end: int) -> Sequence[Span]:
     address = _v4(text[digits:end])
     if address is None:
         return ()
-    if text[start : start + 1] == b"i":
-        return (Span(digits, end, "private_ip"),) if is_private(address) else ()
-    return (Span(digits, end, "public_dns"),) if address.is_global else ()
+    wanted = ("private_ip", "private_ip") if text[start : start + 1] == b"i" else ("public_ip", "public_dns")
+    return (Span(digits, end, wanted[1]),) if _family(address) == wanted[0] else ()
 
 
 IPV4 = Detector(

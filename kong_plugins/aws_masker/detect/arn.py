@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import re2
-
 from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end, starts_clean
 
 _BODY = bytes(sorted(ALNUM)) + b"_./:*?@+#=\x00-"
@@ -52,9 +51,9 @@ _WITHOUT_TYPES = frozenset((b"sns", b"sqs", b"codecommit", b"codepipeline"))
 """Services whose ARNs name the resource right behind the account id."""
 _PUBLIC_ROLES = (b"AWSServiceRoleFor", b"AWSReservedSSO_")
 _PUBLIC_TYPES = frozenset((b"foundation-model", b"default-prompt-router", b"system-defined-inference-profile"))
-_VERSION = re2.compile(rb"(?:v?[0-9]{1,6}|\$?LATEST)")
-_UUID = re2.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_RESOURCE_ID = re2.compile(rb"[a-z][a-z-]*-(?:[0-9a-f]{8}|[0-9a-f]{17}|[0-9a-f]{40})|mrk-[0-9a-f]{32}")
+_VERSION = Pattern(rb"(?:v?[0-9]{1,6}|\$?LATEST)")
+_UUID = Pattern(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_RESOURCE_ID = Pattern(rb"[a-z][a-z-]*-(?:[0-9a-f]{8}|[0-9a-f]{17}|[0-9a-f]{40})|mrk-[0-9a-f]{32}")
 
 
 def _segments(text: bytes, start: int) -> list[tuple[int, int, bytes]]:
@@ -84,9 +83,9 @@ def _is_kept(value: bytes) -> bool:
         not value
         or value in _KEPT
         or value.startswith(_PUBLIC_ROLES)
-        or _VERSION.fullmatch(value) is not None
+        or _VERSION.fullmatch(value)
         or not value.strip(b"*?.-_@#=+")
-        or _RESOURCE_ID.fullmatch(value) is not None  # has a detector of its own
+        or _RESOURCE_ID.fullmatch(value)  # has a detector of its own
         or value.endswith(b".amazonaws.com")
     )
 
@@ -137,6 +136,9 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     if not starts_clean(text, start):
         return ()
     window = text[start : start + _LONGEST].replace(b"\x00", b"\n")
+    following = window.find(b"arn:aws", 8)
+    if following >= 0:
+        window = window[:following]
     if b"%" in window[:8]:
         for encoded, plain in _ENCODED:
             window = window.replace(encoded, plain)

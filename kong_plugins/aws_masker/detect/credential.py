@@ -10,16 +10,15 @@ from collections import Counter
 from collections.abc import Sequence
 from math import log2
 
-import re2
-
 from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, escape_ends_at, run_end, starts_clean
 
 _KEY_CHARS = bytes(sorted(ALNUM)) + b"/+"
 _RUN_CHARS = frozenset(_KEY_CHARS + b"=_-")
 _LOOK_BACK = 64
-_SAYS_SECRET = re2.compile(rb"(?i)secret[^\n\x00]{0,40}$|aws[a-z0-9_. -]{0,24}key[^0-9A-Za-z]{0,16}$")
-_KEY_ID_BEFORE = re2.compile(rb"A(?:KIA|SIA)[A-Z0-9]{16}[^0-9A-Za-z]{1,8}$")
+_SAYS_SECRET = Pattern(rb"(?i)secret[^\n\x00]{0,40}$|aws[a-z0-9_. -]{0,24}key[^0-9A-Za-z]{0,16}$")
+_KEY_ID_BEFORE = Pattern(rb"A(?:KIA|SIA)[A-Z0-9]{16}[^0-9A-Za-z]{1,8}$")
 _ENTROPY = 4.25
 """Bits a character; 40 random characters of the alphabet have 4.9 +- 0.1, words and paths mostly less than 4.2."""
 

@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-import re2
-
 from kong_plugins.aws_masker.detect.bucket import bucket_span
 from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import HOST_CHARS, Span, ends_clean, run_end, run_start
 
 _LONGEST_HOST = 253
-_REGION = re2.compile(rb"(?:us-gov|us-isob?|eusc-de|[a-z]{2})-[a-z]{4,14}-[0-9]")
-_HEX32 = re2.compile(rb"[0-9A-Fa-f]{32}")
+_REGION = Pattern(rb"(?:us-gov|us-isob?|eusc-de|[a-z]{2})-[a-z]{4,14}-[0-9]")
+_HEX32 = Pattern(rb"[0-9A-Fa-f]{32}")
 
 
 class Label(NamedTuple):
@@ -104,7 +103,7 @@ def _first_label(family: str) -> Rule:
 
 
 def _is_public(label: bytes) -> bool:
-    return _REGION.fullmatch(label) is not None or label in _PUBLIC_LABELS
+    return _REGION.fullmatch(label) or label in _PUBLIC_LABELS
 
 
 _PUBLIC_LABELS = frozenset(
@@ -227,6 +226,7 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     if not ends_clean(text, end) or (text[end : end + 1] == b"-" and not text[start:end].endswith(b"-")):
         return ()
     begin = run_start(text, start, HOST_CHARS, _LONGEST_HOST)
+    begin = max(begin, text.rfind(b"amazonaws.com", begin, start) + 13) if b"amazonaws.com" in text[begin:start] else begin
     begin += len(text[begin:start]) - len(text[begin:start].lstrip(b"-._"))
     labels: list[Label] = []
     position = begin

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import re2
 
 from kong_plugins.aws_masker.detect.detector import Detector
-from kong_plugins.aws_masker.detect.patterns import options
+from kong_plugins.aws_masker.detect.patterns import Pattern, options
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span
 from kong_plugins.aws_masker.families import NAME_FAMILIES
 
@@ -29,7 +29,7 @@ class _Pass:
 
     def __init__(self, detectors: Sequence[Detector]) -> None:
         self._detectors = tuple(detectors)
-        self._search = re2.compile(b"|".join(b"(?:" + d.pattern + b")" for d in self._detectors), options()).search
+        self._search = Pattern(b"|".join(b"(?:" + d.pattern + b")" for d in self._detectors)).search
         self._owners = re2.Set.FullMatchSet(options()) if len(self._detectors) > 1 else None
         if self._owners is not None:
             for detector in self._detectors:
@@ -39,10 +39,10 @@ class _Pass:
     def spans(self, text: bytes) -> Iterator[Span]:
         """Yield spans, which may overlap."""
         position = 0
-        while (match := self._search(text, position)) is not None:
-            start, end = match.span()
+        while (found_at := self._search(text, position)) is not None:
+            start, end = found_at
             candidate = text[start:end]
-            position = start + 1 if candidate.strip(_ONE_WORD) else end
+            position = end if self._owners is None or not candidate.strip(_ONE_WORD) else start + 1
             for detector in self._asked(candidate):
                 found = detector.find(text, start, end)
                 if found:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import re2
-
 from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import Span, ends_clean, starts_clean
 
 _REGION = rb"(?:us-gov|us-isob?|eusc-de|[a-z]{2})-[a-z]{4,14}-[0-9]"
@@ -24,18 +23,21 @@ def _word(family: str, spread: bool = False) -> Callable[[bytes, int, int], Sequ
     return find
 
 
-_KMS_BEFORE = re2.compile(
+_KMS_BEFORE = Pattern(
     rb"(?i)(?:kms|\bkey[/_ -]?(?:arn|id)|cmk|encryption[_-]?key|key/|master[_ ]?key)[a-z_ -]{0,16}[^0-9A-Za-z]{0,16}$"
     rb"|(?i)(?:kms|cmk|(?:Target|Source|Destination)KeyId)[^\n\x00]{0,32}$"
 )
 
 
 def _find_kms(text: bytes, start: int, end: int) -> Sequence[Span]:
-    if not ends_clean(text, end) or not starts_clean(text, start):
-        return ()
     before = text[max(0, start - 64) : start]
     before = before[before.rfind(b"\x00") + 1 :]
-    return (Span(start, end, "kms_key", spread=True),) if _KMS_BEFORE.search(before) else ()
+    lowered = before.lower()
+    if b"key" not in lowered and b"kms" not in lowered and b"cmk" not in lowered:
+        return ()  # logs are full of UUIDs
+    if not ends_clean(text, end) or not starts_clean(text, start) or _KMS_BEFORE.search(before) is None:
+        return ()
+    return (Span(start, end, "kms_key", spread=True),)
 
 
 KMS_KEY = Detector(
@@ -66,7 +68,7 @@ MULTI_REGION_KEY = Detector(
     negatives=("mrk-0123", "xmrk-" + "0123456789abcdef" * 2, "mrk-" + "0123456789abcdef" * 2 + "0"),
 )
 
-_ZONE_BEFORE = re2.compile(rb"(?i)(?:zone[s_/ -]{0,3}(?:ids?)?|hostedzone/|route ?53[^\n\x00]{0,32})(?:[^0-9A-Za-z\n]|\bis\b|\bid\b){0,16}$")
+_ZONE_BEFORE = Pattern(rb"(?i)(?:zone[s_/ -]{0,3}(?:ids?)?|hostedzone/|route ?53[^\n\x00]{0,32})(?:[^0-9A-Za-z\n]|\bis\b|\bid\b){0,16}$")
 
 
 def _find_zone(text: bytes, start: int, end: int) -> Sequence[Span]:

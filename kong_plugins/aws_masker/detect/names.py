@@ -11,11 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import re2
-
 from kong_plugins.aws_masker.detect.contexts import CONTEXTS
 from kong_plugins.aws_masker.detect.detector import Detector
-from kong_plugins.aws_masker.detect.patterns import options
+from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end
 from kong_plugins.aws_masker.detect.words import is_literal_word, is_word
 
@@ -36,7 +34,7 @@ _KEYS: dict[bytes, tuple[str, bool]] = _keys(False) | _keys(True)
 """Key without joints, lower-case, to family and whether it is strong."""
 
 _KEY_PATTERN = "(?i:" + "|".join(_spelled(phrase) for one in CONTEXTS for phrase in (*one.strong, *one.weak)) + ")"
-_KEY = re2.compile(_KEY_PATTERN.encode(), options())
+_KEY = Pattern(_KEY_PATTERN.encode())
 
 _COLOUR = r"(?:\x1b\[[0-9;]{0,8}m){0,2}"
 _QUOTE = r"(?:\\{0,7}[\"'`])"
@@ -59,10 +57,11 @@ _SEPARATOR = "|".join(
 
 _NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
 _QUOTES = b"\"'`"
-_REFERENCE = re2.compile(
-    rb"(?:var|local|module|data|self|each|props|this|args|config|params?|event|process|os|env|settings|options|ctx|input|"
-    rb"aws_[a-z0-9_]+|std|req|request|response|context|Ref|GetAtt|Sub|Fn|ImportValue|cfg|obj|opts|result|output|resource)\."
+_REFERENCES = frozenset(
+    b"var local module data self each props this args config param params event process os env settings options ctx "
+    b"input std req request response context Ref GetAtt Sub Fn ImportValue cfg obj opts result output resource".split()
 )
+"""What an expression of Terraform, CloudFormation or a program begins with, before its first dot."""
 _HOST_SUFFIXES = (b".amazonaws.com", b".amazonaws.com.cn", b".on.aws", b".cloudfront.net", b".internal")
 """A host name has detectors of its own, which leave its public parts alone."""
 
@@ -119,7 +118,7 @@ def _read(text: bytes, start: int, quoted: bool) -> int:
 def _is_certain(found: _Found) -> bool:
     """Decide whether what stands behind the key is a name."""
     name, separator = found.name, found.separator
-    if is_literal_word(name) or _REFERENCE.match(name):
+    if is_literal_word(name) or _is_reference(name):
         return False
     word = is_word(name)
     marked = separator.strip(b" \t\r\n\\n" + _QUOTES)
@@ -135,10 +134,15 @@ def _is_certain(found: _Found) -> bool:
     return not word and not _code_like(found)
 
 
+def _is_reference(name: bytes) -> bool:
+    first, dot, _ = name.partition(b".")
+    return bool(dot) and (first in _REFERENCES or first.startswith(b"aws_"))
+
+
 def _is_parameter(found: _Found) -> bool:
     """Tell whether the key is spelled as a parameter of AWS's API: `FunctionName`, `clusterName`."""
-    key = _KEY.match(found.text[found.key : found.start])
-    return key is not None and any(65 <= byte <= 90 for byte in key.group()) and not key.group().isupper()
+    key = found.text[found.key : found.key + _KEY.match(found.text[found.key : found.start])]
+    return not key.islower() and not key.isupper()
 
 
 def _code_like(found: _Found) -> bool:
@@ -151,10 +155,7 @@ def _code_like(found: _Found) -> bool:
 
 
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
-    key = _KEY.match(text[start:end])
-    if key is None:
-        return ()
-    stop = start + key.end()
+    stop = start + _KEY.match(text[start:end])
     known = _KEYS.get(text[start:stop].translate(None, b"_-").lower())
     if known is None:
         return ()

@@ -6,8 +6,7 @@ sentence of the request, nor may `database: postgres` turn the engine's name int
 
 from __future__ import annotations
 
-import re2
-
+from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import ALNUM
 
 _LONGEST_WORD = 11
@@ -38,23 +37,28 @@ _STAND_INS = frozenset(
     b"ap-northeast-2 ap-southeast-1 ap-southeast-2 ap-south-1 sa-east-1 ca-central-1".split()
 )
 
-_TEMPLATE = re2.compile(rb"(?i)(?:your|my|some|the|example)[-_](?:[a-z]+[-_]?)+|[A-Z]+(?:_[A-Z]+)+|[a-z]+[-_]name")
-_VERSION = re2.compile(rb"v?[0-9]+(?:\.[0-9A-Za-z]+)*")
-_NO_LITERAL = re2.compile(
-    rb"(?i)(?:true|false|none|null|nil|yes|no|on|off|default|string|str|int|bool|float|bytes|object|number|boolean|value|undefined|n/a|all|any|"
-    rb"self|postgres|postgresql|mysql|mariadb|aurora|oracle|user|assistant|system|tool|developer|admin|root|function)"
+_TEMPLATE = Pattern(rb"(?i)(?:your|my|some|the|example)[-_](?:[a-z]+[-_]?)+|[A-Z]+(?:_[A-Z]+)+|[a-z]+[-_]name")
+_VERSION = Pattern(rb"v?[0-9]+(?:\.[0-9A-Za-z]+)*")
+_LITERALS = frozenset(
+    b"true false none null nil yes no on off default string str int bool float bytes object number boolean value "
+    b"undefined n/a all any self postgres postgresql mysql mariadb aurora oracle user assistant system tool developer "
+    b"admin root function".split()
 )
 
 
 def is_literal_word(value: bytes) -> bool:
     """Tell whether `value` is a keyword, a type or a stand-in: never a name, not even where only a name may stand."""
-    return _NO_LITERAL.fullmatch(value) is not None or _TEMPLATE.fullmatch(value) is not None
+    if value.isalnum():
+        return value.lower() in _LITERALS
+    return (b"-" in value or b"_" in value) and _TEMPLATE.fullmatch(value)
 
 
 def is_word(value: bytes) -> bool:
     """Tell whether `value` may be an ordinary word, a number, a version or a document's stand-in."""
     lowered = value.lower()
-    if lowered in _STAND_INS or is_literal_word(value) or _VERSION.fullmatch(value):
+    if lowered in _STAND_INS or is_literal_word(value):
+        return True
+    if value[:1] in b"v0123456789" and _VERSION.fullmatch(value):
         return True
     if not value.isalpha():
         return not any(byte in ALNUM for byte in value)

@@ -72,12 +72,12 @@ _TYPES = {"ec2_instance": "instance", "access_key": "accesskey", "resource_id": 
 def form_of(family: str, value: bytes) -> Form:
     """Return the form of `value`'s placeholder: the one with the value's own prefix, where the family has several."""
     forms = FORMS[family]
-    for form in forms[1:]:
-        if value.startswith(form[0]) or (form[1] is shapes.UUID and len(value) == 36 and value.count(b"-") == 4):
-            return form
-    if family == "distribution" and not value[:1].isupper():
-        return forms[1]
-    return forms[0]
+    if len(value) == 36 and value.count(b"-") == 4:
+        return next((form for form in forms if form[1] is shapes.UUID), forms[0])
+    if family == "distribution":
+        return forms[0 if value[:1].isupper() else 1]
+    own = [form for form in forms if value.startswith(form[0])]
+    return max(own, key=lambda form: len(form[0]), default=forms[0])
 
 
 def opaque_head(family: str) -> bytes:

@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import re2
-
-from kong_plugins.aws_masker.detect.patterns import options
+from kong_plugins.aws_masker.detect.patterns import Pattern, options
 from kong_plugins.aws_masker.detect.spans import ALNUM, DIGITS, run_end
 from kong_plugins.aws_masker.pseudonym.heads import HEADS, OPAQUE_HEAD, forms_at
 
@@ -42,7 +40,7 @@ _UUID = rb"(?i:aced)[0-9A-Fa-f]{4}(?:" + _HYPHEN + rb"[0-9A-Fa-f]{4}){3}" + _HYP
 _UNIT = rb"(?i:ou)" + _HYPHEN + rb"[0-9A-Za-z]{4}" + _HYPHEN + rb"[0-9A-Za-z]{12}"
 _HEADED = rb"(?i:" + b"|".join(map(_spelled, [*sorted(HEADS), OPAQUE_HEAD])) + rb")" + _PAYLOAD
 
-_CANDIDATE = re2.compile(b"|".join((_HEADED, _UUID, _UNIT, _NUMBER)), options())
+_CANDIDATE = Pattern(b"|".join((_HEADED, _UUID, _UNIT, _NUMBER)))
 
 
 def _begun(head: bytes) -> Iterator[bytes]:
@@ -68,7 +66,7 @@ _HEADED_BEGUN = (
     rb"(?i:" + b"|".join(map(_spelled, [*sorted(HEADS), OPAQUE_HEAD])) + rb")"
     rb"(?:[0-9A-Za-z]{0,%d}|[0-9A-Za-z]{1,%d}(?:\r|" % (_LONGEST, _LONGEST) + _BREAK + rb"[0-9A-Za-z]{0,%d}))" % _LONGEST
 )
-_BEGUN = re2.compile(
+_BEGUN = Pattern(
     rb"(?:"
     + b"|".join(
         (
@@ -79,8 +77,7 @@ _BEGUN = re2.compile(
             _NUMBER_BEGUN,
         )
     )
-    + rb")\z",
-    options(),
+    + rb")\z"
 )
 LONGEST = 160
 """Bytes; no spelling of a placeholder is longer, so nothing further back need be held."""
@@ -99,8 +96,7 @@ class Reading(NamedTuple):
 
 def candidate(text: bytes, position: int) -> tuple[int, int] | None:
     """Return the first place from `position` on where a placeholder may stand, or None."""
-    found = _CANDIDATE.search(text, position)
-    return found.span() if found is not None else None
+    return _CANDIDATE.search(text, position)
 
 
 def begun_at(text: bytes, position: int) -> int:
@@ -109,8 +105,8 @@ def begun_at(text: bytes, position: int) -> int:
     Looks no further back than `position`, and than the longest spelling.
     """
     position = max(position, len(text) - LONGEST)
-    found = _BEGUN.search(text[position:])
-    return len(text) if found is None else position + int(found.start())
+    found = _BEGUN.search(text, position)
+    return len(text) if found is None else found[0]
 
 
 def _plain(text: bytes) -> tuple[bytes, list[int] | None]:
