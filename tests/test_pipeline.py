@@ -9,7 +9,7 @@ import anthropic
 import httpx2
 import openai
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kong_plugins.aws_masker.errors import (
@@ -131,6 +131,7 @@ def test_an_account_written_as_a_number() -> None:
     assert received["port"] == 5432
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from([INSTANCE, f"arn:aws:iam::{ACCOUNT}:root", KEY, "text", "é", '"', "\\", "\n", "\ud83d", "\x00"])
@@ -238,6 +239,7 @@ def test_bounds() -> None:
         send(bomb, JSON, (b"content-encoding", b"gzip"), max_decompressed_size=100_000)
 
 
+@settings(deadline=None)
 @given(st.binary(), st.sampled_from([b"application/json", b"text/plain", b"application/jsonl", b"x/y", b""]))
 def test_garbage_is_refused_or_masked(body: bytes, content_type: bytes) -> None:
     """Any bytes under any content type give a masked request or an error of ours."""
@@ -246,6 +248,34 @@ def test_garbage_is_refused_or_masked(body: bytes, content_type: bytes) -> None:
     except RequestRefused:
         return
     assert request.body == body or request.changed
+
+
+FIELDS = ["type", "signature", "content", "source", "data", "media_type", "messages", "input", "role", "arguments"]
+KINDS = ["text", "thinking", "base64", "image/png", "function_call", "image_generation_call", f"see {INSTANCE}"]
+TREES = st.recursive(
+    st.none() | st.integers() | st.sampled_from(KINDS),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), below, max_size=4),
+    max_leaves=15,
+)
+
+
+@settings(deadline=None)
+@given(TREES, st.sampled_from(["/v1/messages", "/v1/chat/completions", "/v1/responses", "/"]))
+def test_any_tree_is_masked(tree: Any, path: str) -> None:
+    """Whatever stands in the fields that the rules look at, the request is masked."""
+    request = send(json.dumps(tree).encode(), path=path)
+    kept = sum(request.signed.values())
+    assert request.body.count(INSTANCE.encode()) <= kept + _kept_by_name(tree)
+
+
+def _kept_by_name(tree: Any) -> int:
+    """Count the strings of a tree that stand, maybe in arrays, under keys of the protocol."""
+    if isinstance(tree, dict):
+        return sum(
+            json.dumps(child).count(INSTANCE) if key in ("type", "role", "signature") else _kept_by_name(child)
+            for key, child in tree.items()
+        )
+    return sum(_kept_by_name(child) for child in tree) if isinstance(tree, list) else 0
 
 
 @pytest.mark.parametrize("error", [ValueError(KEY), RuntimeError(KEY), MemoryError(), KeyError(KEY)])

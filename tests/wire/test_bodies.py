@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kong_plugins.aws_masker.wire.bodies import body_of
@@ -22,6 +22,7 @@ def through(shape: Shape, restoring: Restoring, parts: list[bytes], limit: int =
     return b"".join([body.feed(part) for part in parts]) + body.close()
 
 
+@settings(deadline=None)
 @given(PLACES, st.sampled_from(list(Shape)))
 def test_any_chunks_give_the_same(
     restoring: Restoring, cuts: Cut, placeholder: str, places: list[int], shape: Shape

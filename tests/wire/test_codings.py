@@ -7,7 +7,7 @@ from collections.abc import Callable
 import brotli
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kong_plugins.aws_masker.errors import BodyTooLarge, UnreadableCoding
@@ -25,12 +25,14 @@ def raw_deflate(body: bytes) -> bytes:
     return compressor.compress(body) + compressor.flush()
 
 
+@settings(deadline=None)
 @given(st.binary(), STACK)
 def test_what_is_encoded_decodes(body: bytes, stack: list[str]) -> None:
     """Every stack of codings gives the body back."""
     assert decode(encode(body, stack), stack, len(body)) == body
 
 
+@settings(deadline=None)
 @given(STACK, st.lists(st.integers(min_value=0)))
 def test_any_cut_decodes_the_same(cuts: Cut, stack: list[str], places: list[int]) -> None:
     """A body that arrives in any parts decodes to the same bytes."""
@@ -40,6 +42,7 @@ def test_any_cut_decodes_the_same(cuts: Cut, stack: list[str], places: list[int]
     assert decoder.finished()
 
 
+@settings(deadline=None)
 @given(ONE, st.binary(max_size=200))
 def test_garbage_is_refused(coding: str, garbage: bytes) -> None:
     """Bytes that are not validly coded raise our error and no other, and never pass."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kong_plugins.aws_masker.wire.jsontext import (
@@ -40,6 +40,7 @@ def strings_of(tree: Any) -> list[str]:
     return [text for child in tree for text in strings_of(child)] if isinstance(tree, list) else []
 
 
+@settings(deadline=None)
 @given(TREES, st.booleans(), st.sampled_from([None, 1, "\t"]), st.data())
 def test_only_the_chosen_strings_change(tree: Any, ascii_only: bool, indent: Any, data: st.DataObject) -> None:
     """Whatever JSON a client writes, splicing changes the chosen strings and not a byte of anything else."""
@@ -127,6 +128,7 @@ def test_long_numbers_beside_a_lone_surrogate() -> None:
     assert parse(b'["\\ud83d",' + b"9" * 1_000_000 + b",7]")[2] == 7
 
 
+@settings(deadline=None)
 @given(STRINGS)
 def test_strings_survive_bytes(text: str) -> None:
     """A string, lone surrogates too, comes back the same from its bytes and from its token."""

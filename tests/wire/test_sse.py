@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kong_plugins.aws_masker.wire.sse import Event, Reader, event_of
@@ -34,6 +34,7 @@ def read(parts: list[bytes]) -> tuple[list[Event], bytes]:
     return [event for part in parts for event in reader.feed(part)], reader.rest()
 
 
+@settings(deadline=None)
 @given(STREAMS, st.booleans(), st.lists(st.integers(min_value=0)))
 def test_any_cut_gives_the_same_events(cuts: Cut, stream: bytes, bom: bool, places: list[int]) -> None:
     """Events do not depend on the chunks of the transport, and together they are every byte of the stream."""

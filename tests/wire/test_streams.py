@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kong_plugins.aws_masker.wire.providers import Api, policy_of
@@ -87,6 +87,7 @@ def joined(events: list[Any], field: str) -> dict[int, str]:
     return texts
 
 
+@settings(deadline=None)
 @given(in_text=PLACES, in_json=PLACES, in_bytes=PLACES, end=st.sampled_from([b"\n", b"\r\n", b"\r"]))
 def test_anthropic_any_deltas_any_chunks(
     *, restoring: Restoring, placeholder: str, value: str, cuts: Cut,
@@ -112,6 +113,7 @@ def test_anthropic_any_deltas_any_chunks(
     assert restored == {"id": value, value: f"\n{value}\\"}
 
 
+@settings(deadline=None)
 @given(PLACES)
 def test_what_is_held_back_comes_before_the_block_ends(restoring: Restoring, cuts: Cut, places: list[int]) -> None:
     """No delta of an index comes after its stop, and none before its start."""
@@ -222,6 +224,7 @@ def call(index: int, arguments: str, **more: Any) -> Json:
     return {"index": index, **more, "function": {"arguments": arguments}}
 
 
+@settings(deadline=None)
 @given(in_text=PLACES, in_json=PLACES, in_bytes=PLACES)
 def test_chat_any_deltas_any_chunks(
     *, restoring: Restoring, placeholder: str, value: str, cuts: Cut,
@@ -298,6 +301,7 @@ def test_older_completions_and_signed_reasoning(restoring: Restoring, placeholde
 # --- OpenAI, Responses
 
 
+@settings(deadline=None)
 @given(in_text=PLACES, in_bytes=PLACES)
 def test_responses_any_deltas_any_chunks(
     *, restoring: Restoring, placeholder: str, value: str, cuts: Cut, in_text: list[int], in_bytes: list[int]
@@ -404,7 +408,7 @@ JUNK = st.recursive(
         st.lists(below, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["type", "index", "delta", "text", "choices", "finish_reason", "tool_calls", "function", "a"]
+                ["type", "index", "delta", "text", "choices", "finish_reason", "tool_calls", "function", "signature"]
             ),
             below,
             max_size=4,
@@ -414,6 +418,7 @@ JUNK = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(list(Api)), st.lists(JUNK | st.text(max_size=20), max_size=6), PLACES)
 def test_no_event_breaks_it(restoring: Restoring, cuts: Cut, api: Api, junk: list[Any], places: list[int]) -> None:
     """Events of any form, with any values in the fields that are looked at, pass without an error."""
@@ -423,6 +428,7 @@ def test_no_event_breaks_it(restoring: Restoring, cuts: Cut, api: Api, junk: lis
     assert len(whole) >= len(raw)
 
 
+@settings(deadline=None)
 @given(PLACES)
 def test_an_endless_event_is_restored_as_text(
     restoring: Restoring, cuts: Cut, placeholder: str, value: str, places: list[int]

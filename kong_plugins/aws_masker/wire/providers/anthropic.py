@@ -21,6 +21,7 @@ from kong_plugins.aws_masker.wire.providers.common import (
     SCHEMA,
     Policy,
     kept,
+    type_of,
 )
 from kong_plugins.aws_masker.wire.rules import Leaf, Rule, Scope
 
@@ -35,13 +36,13 @@ _TYPES_WITH_TEXT = frozenset({"text", "tool_use", "tool_result", "document", "im
 
 
 def _block_of(block: dict[str, Any]) -> Rule:
-    kind = block.get("type")
+    kind = type_of(block)
     if kind in ("thinking", "compaction") or ("signature" in block and kind not in _TYPES_WITH_TEXT):
         # A compaction block is the provider's own summary; without a signature it is text like any other.
         return SIGNED_BLOCK if kind == "thinking" or "signature" in block else BLOCK_FIELDS
     if kind == "redacted_thinking":
         return REDACTED
-    if isinstance(kind, str) and kind.endswith("tool_use"):
+    if kind.endswith("tool_use"):
         return TOOL_USE
     return BLOCK_FIELDS
 
@@ -93,7 +94,7 @@ REQUEST.fields["requests"] = Rule(fields={"params": REQUEST}, other=BLOCK)  # of
 
 
 def _delta_of(delta: dict[str, Any]) -> Rule:
-    return _DELTAS.get(str(delta.get("type")), _OTHER_DELTA) if "type" in delta else BLOCK
+    return _DELTAS.get(type_of(delta), _OTHER_DELTA) if "type" in delta else BLOCK
 
 
 _DELTAS = {
@@ -116,7 +117,7 @@ _ENDS_ALL = frozenset({"message_delta", "message_stop", "error"})
 
 def ended(event: Mapping[str, Any], blocks: Collection[Scope]) -> Collection[Scope]:
     """Return the blocks that end with `event`; their names begin with their index."""
-    kind = event.get("type")
+    kind = type_of(event)
     if kind in _ENDS_ALL or event.get("stop_reason") is not None:
         return blocks
     if kind in ("content_block_stop", "content_block_start"):

@@ -51,6 +51,12 @@ SCHEMA = _schema()
 """A JSON Schema: descriptions and literal values are masked; property names, types and references are kept."""
 
 
+def type_of(node: Mapping[str, Any]) -> str:
+    """Return the `type` of an object, empty where it has none or where that is no string."""
+    kind = node.get("type")
+    return kind if isinstance(kind, str) else ""
+
+
 class Policy(NamedTuple):
     """Where an API has its texts."""
 

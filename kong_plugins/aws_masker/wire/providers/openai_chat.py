@@ -84,7 +84,10 @@ _DELTA = Rule(
     other=PIECE,
 )
 _CHOICE = Rule(fields={**_PROTOCOL, "delta": _DELTA, "text": PIECE}, other=ITEM, scope=("index",))
-EVENT = Rule(fields={**_PROTOCOL, "choices": _CHOICE}, other=ITEM)
+EVENT = Rule(
+    fields={**_PROTOCOL, **kept("object", "model", "system_fingerprint", "service_tier"), "choices": _CHOICE},
+    other=ITEM,
+)
 
 
 def ended(event: Mapping[str, Any], blocks: Collection[Scope]) -> Collection[Scope]:

@@ -19,6 +19,7 @@ from kong_plugins.aws_masker.wire.providers.common import (
     URL,
     Policy,
     kept,
+    type_of,
 )
 from kong_plugins.aws_masker.wire.rules import Leaf, Rule, Scope
 
@@ -32,10 +33,10 @@ _NAMED_TYPES = ("_call", "_approval_request", "function", "custom", "json_schema
 
 
 def _item_of(item: dict[str, Any]) -> Rule:
-    kind = item.get("type")
+    kind = type_of(item)
     if kind == "image_generation_call":
         return IMAGE
-    return NAMED if isinstance(kind, str) and kind.endswith(_NAMED_TYPES) else ITEM_FIELDS
+    return NAMED if kind.endswith(_NAMED_TYPES) else ITEM_FIELDS
 
 
 ITEM = Rule(pick=_item_of)
@@ -77,8 +78,8 @@ _AUDIO = frozenset({"response.audio.delta", "response.output_audio.delta"})
 
 
 def _event_of(event: dict[str, Any]) -> Rule:
-    kind = event.get("type")
-    if not isinstance(kind, str) or not kind.endswith(".delta"):
+    kind = type_of(event)
+    if not kind.endswith(".delta"):
         return ITEM_FIELDS
     if kind in _AUDIO:
         return AUDIO
@@ -86,8 +87,8 @@ def _event_of(event: dict[str, Any]) -> Rule:
 
 
 AUDIO = Rule(fields={**_PROTOCOL, "delta": BINARY}, other=ITEM)
-ARGUMENTS = Rule(fields={**_PROTOCOL, "delta": JSON_PIECE}, other=ITEM, scope=_BLOCK)
-PROSE = Rule(fields={**_PROTOCOL, "delta": PIECE}, other=ITEM, scope=_BLOCK)
+ARGUMENTS = Rule(fields={**_PROTOCOL, "obfuscation": KEEP, "delta": JSON_PIECE}, other=ITEM, scope=_BLOCK)
+PROSE = Rule(fields={**_PROTOCOL, "obfuscation": KEEP, "delta": PIECE}, other=ITEM, scope=_BLOCK)
 EVENT = Rule(pick=_event_of)
 
 _ENDS_ALL = frozenset({"response.completed", "response.failed", "response.incomplete", "error"})
@@ -95,9 +96,7 @@ _ENDS_ALL = frozenset({"response.completed", "response.failed", "response.incomp
 
 def ended(event: Mapping[str, Any], blocks: Collection[Scope]) -> Collection[Scope]:
     """Return the blocks that end with `event`: the delta's own `.done`, or that of its part, item or answer."""
-    kind = event.get("type")
-    if not isinstance(kind, str):
-        return ()
+    kind = type_of(event)
     if kind in _ENDS_ALL:
         return blocks
     if kind == "response.output_item.done":
