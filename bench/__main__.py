@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import latency, masking, memory, report
+from bench import hostile, latency, masking, memory, report
 from bench.bodies import SIZES, request_body
 
 _PAGE = Path(__file__).parent.parent / "docs" / "bench.md"
@@ -23,11 +23,11 @@ def main() -> None:
     for name, size in SIZES.items():
         print(f"masking {name} ...", file=sys.stderr)
         measured[name] = masking.measure(request_body(size))
-    print("stream, memory, time to the first token ...", file=sys.stderr)
+    print("stream, memory, time to the first token, hostile texts ...", file=sys.stderr)
     stream = masking.stream(request_body(SIZES["100 KB"]))
     grown = {name: memory.measure(size) for name, size in SIZES.items()}
     found = latency.measure([request_body(SIZES[name]) for name in _SENT])
-    page = report.render(measured, stream, grown, dict(zip(_SENT, found, strict=True)))
+    page = report.render(measured, stream, grown, dict(zip(_SENT, found, strict=True)), hostile.measure())
     print(page)
     if write:
         _PAGE.parent.mkdir(exist_ok=True)

@@ -91,7 +91,8 @@ def request_body(size: int) -> bytes:
     """Return the JSON of an Anthropic Messages request of about `size` bytes, the same in every run."""
     rng = random.Random(size)
     body = _fixed(size)
-    messages = [{"role": "user", "content": "Why does the deployment fail? Please look at the logs."}]
+    denied = next(document.text for document in DOCUMENTS if document.family == "document-access denied")
+    messages = [{"role": "user", "content": f"Why does this fail? Please look at the logs.\n{denied}"}]
     left = size - len(orjson.dumps(body))
     for message in _turns(rng):
         left -= len(orjson.dumps(message)) + 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import sys
+import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
 import orjson
@@ -27,11 +29,11 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
 
 
-def _grow(size: int, mask: bool) -> int:
+def _grow(path: Path, mask: bool) -> int:
     from bench.masking import masked  # noqa: PLC0415 - in the child, before the measuring begins
 
     masked(request_body(10_000))
-    body = request_body(size)
+    body = path.read_bytes()
     before = _peak()
     if mask:
         masked(body)
@@ -44,7 +46,10 @@ def measure(size: int) -> Memory:
     """Mask, and parse, a body of `size` bytes, each in a process of its own."""
     context = multiprocessing.get_context("spawn")
     grown = []
-    for mask in (True, False):
-        with context.Pool(1) as pool:
-            grown.append(pool.apply(_grow, (size, mask)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "body")  # made here: to make it takes more memory than to mask it
+        path.write_bytes(request_body(size))
+        for mask in (True, False):
+            with context.Pool(1) as pool:
+                grown.append(pool.apply(_grow, (path, mask)))
     return Memory(*grown)

@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 
+from bench.hostile import Hostile
 from bench.latency import Latency
 from bench.masking import Measured, Stream
 from bench.memory import Memory
@@ -78,8 +79,22 @@ def _times(measured: Mapping[str, Measured], stream: Stream, latency: Mapping[st
     )
 
 
+def _hostile(found: Mapping[str, tuple[Hostile, Hostile]]) -> str:
+    rows = [
+        [work, f"`{growing.unit}` {growing.growth:.2f}", f"`{slowest.unit}` {slowest.seconds:.2f} s/MB"]
+        for work, (growing, slowest) in found.items()
+    ]
+    return "\n## Hostile texts\n\nEvery beginning of a value, repeated to 40 and 160 KB; linear is 1.\n\n" + _table(
+        ("", "growth of the time per byte", "slowest"), rows
+    )
+
+
 def render(
-    measured: Mapping[str, Measured], stream: Stream, memory: Mapping[str, Memory], latency: Mapping[str, Latency]
+    measured: Mapping[str, Measured],
+    stream: Stream,
+    memory: Mapping[str, Memory],
+    latency: Mapping[str, Latency],
+    hostile: Mapping[str, tuple[Hostile, Hostile]],
 ) -> str:
     """Return the page."""
-    return _HEAD + _ratios(measured, memory) + _times(measured, stream, latency)
+    return _HEAD + _ratios(measured, memory) + _hostile(hostile) + _times(measured, stream, latency)
