@@ -74,7 +74,7 @@ _ALL = (
 FAMILIES: dict[str, Family] = {family.name: family for family in _ALL}
 NAME_FAMILIES: frozenset[str] = frozenset(family.name for family in _ALL if family.name_like)
 
-CONTEXT_FAMILIES: frozenset[str] = NAME_FAMILIES | {"account_id", "kms_key", "secret_key", "hosted_zone", "endpoint"}
+CONTEXT_FAMILIES: frozenset[str] = NAME_FAMILIES | {"account_id", "kms_key", "secret_key", "hosted_zone", "endpoint", "organization"}
 """Families that only their context makes certain; once certain, the value is masked wherever it stands by itself."""
 
 CUSTOM_PREFIX = "custom_"

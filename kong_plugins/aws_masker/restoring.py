@@ -21,7 +21,7 @@ class StreamRestorer:
         self._lookup = lookup
         self._escape = escape
         self._held = b""
-        self._before = -1
+        self._before = b""
 
     def feed(self, data: bytes) -> bytes:
         """Return what is settled."""
@@ -34,7 +34,7 @@ class StreamRestorer:
     def finish(self, data: bytes) -> bytes:
         """Feed the last piece and flush."""
         settled = self._advance(self._held + data, final=True)
-        self._before = -1
+        self._before = b""
         return settled
 
     def _advance(self, text: bytes, final: bool) -> bytes:
@@ -53,8 +53,7 @@ class StreamRestorer:
             if done > held:
                 held = recognise.begun_at(text, done)
         pieces.append(text[done:held])
-        if held:
-            self._before = text[held - 1]
+        self._before = (self._before + text[max(0, held - recognise.LOOK_BACK) : held])[-recognise.LOOK_BACK :]
         self._held = text[held:]
         return b"".join(pieces)
 

@@ -18,6 +18,8 @@ def spellings(family: str, value: bytes) -> tuple[bytes, ...]:
     if family == "account_id":
         digits = value.replace(b"-", b"")
         return digits, b"-".join((digits[:4], digits[4:8], digits[8:]))
+    if b"/" in value:
+        return value, value.replace(b"/", b"%2F"), value.replace(b"/", b"%2f"), value.replace(b"/", b"\\/")
     return (value,)
 
 

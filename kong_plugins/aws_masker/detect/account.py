@@ -16,7 +16,7 @@ _LOOK_BACK = 80
 _NAMED = (
     rb"(?i)(?:acc(?:oun)?t|owner|payer|payee|principal|registry|\baws|delegated[_ ]?admin)"
     rb"s?(?:[_ -]?(?:alias|arn))?(?:[_ -]?(?:ids?|numbers?|num|nos?\.?|nr\.?))?"
-    rb"(?:[^0-9A-Za-z]|\\[nrt]|(?:\b(?:is|was|are|of|in|for|from|to|the|our|your|my|this|that|prod|dev|staging|test|stage)\b)){0,24}"
+    rb"(?:[^0-9A-Za-z]|\\[nrt]|\x1b\[[0-9;]{0,8}m|(?:\b(?:value|String|is|was|are|of|in|for|from|to|the|our|your|my|this|that|prod|dev|staging|test|stage)\b)){0,24}"
 )
 _BEFORE = Pattern(_NAMED + rb"$")
 _LIST_BEFORE = Pattern(_NAMED + rb"(?:[0-9]{12}[\\nrt\s\"',|\[\]]+)+$")

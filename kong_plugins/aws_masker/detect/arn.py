@@ -45,15 +45,21 @@ _KEPT = frozenset(
     b"error slowquery postgresql mysql audit general dataplane application performance host containerinsights "
     b"crawler job workflow trigger catalog database userDefinedFunction connection workgroup rule event-bus "
     b"event-source-mapping layer code-signing-config hostedzone healthcheck change trafficpolicy nodegroup addon fargateprofile "
-    b"identityprovider access-entry podidentityassociation accesspoint object job outpost dimension-reduction".split()
+    b"id autoScalingGroupName webacl rulegroup ipset regexpatternset regional global identityprovider access-entry podidentityassociation accesspoint object job outpost dimension-reduction".split()
 )
 _WITHOUT_TYPES = frozenset((b"sns", b"sqs", b"codecommit", b"codepipeline"))
 """Services whose ARNs name the resource right behind the account id."""
 _PUBLIC_ROLES = (b"AWSServiceRoleFor", b"AWSReservedSSO_")
 _PUBLIC_TYPES = frozenset((b"foundation-model", b"default-prompt-router", b"system-defined-inference-profile"))
 _VERSION = Pattern(rb"(?:v?[0-9]{1,6}|\$?LATEST)")
+_ADDED = Pattern(rb"-(?:[0-9A-Za-z]{6}|resource-[a-z2-7]{16})\z")
+"""What Secrets Manager adds to a secret's name, or what stands for it in masked text."""
 _UUID = Pattern(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_RESOURCE_ID = Pattern(rb"[a-z][a-z-]*-(?:[0-9a-f]{8}|[0-9a-f]{17}|[0-9a-f]{40})|mrk-[0-9a-f]{32}")
+_REGION = rb"(?:us-gov|us-isob?|eusc-de|[a-z]{2})-[a-z]{4,14}-[0-9]"
+_SHAPED = Pattern(
+    rb"[a-z][a-z-]*-(?:[0-9a-f]{8}|[0-9a-f]{17}|[0-9a-f]{40})|mrk-[0-9a-f]{32}|" + _REGION + rb"(?:_[0-9A-Za-z]{9,55})?"
+)
+"""A region, or what another detector finds by its own shape."""
 
 
 def _segments(text: bytes, start: int) -> list[tuple[int, int, bytes]]:
@@ -68,6 +74,8 @@ def _segments(text: bytes, start: int) -> list[tuple[int, int, bytes]]:
 
 def _pieces(start: int, value: bytes, family: str) -> Iterator[Span]:
     """Yield the span of a name, or of its literal pieces if it holds wildcards."""
+    if value.endswith(b".fifo"):
+        value = value[:-5]  # says what kind of queue or topic it is
     if b"*" not in value and b"?" not in value:
         yield Span(start, start + len(value), family, spread=True)
         return
@@ -85,7 +93,7 @@ def _is_kept(value: bytes) -> bool:
         or value.startswith(_PUBLIC_ROLES)
         or _VERSION.fullmatch(value)
         or not value.strip(b"*?.-_@#=+")
-        or _RESOURCE_ID.fullmatch(value)  # has a detector of its own
+        or _SHAPED.fullmatch(value)
         or value.endswith(b".amazonaws.com")
     )
 
@@ -106,7 +114,7 @@ def _names(service: bytes, rest: bytes, start: int) -> Iterator[Span]:
         if kind in _PUBLIC_TYPES:
             return
         if kind in _WHOLE_REST:
-            yield from _whole_rest(kind, rest[len(kind) + 1 :], start + len(kind) + 1)
+            yield from _whole_rest(kind, rest[segments[0][0] - start :], segments[0][0])
             return
         if kind == b"key" and service == b"kms":
             family = "kms_key"
@@ -123,11 +131,11 @@ def _names(service: bytes, rest: bytes, start: int) -> Iterator[Span]:
 
 def _whole_rest(kind: bytes, rest: bytes, start: int) -> Iterator[Span]:
     family = _BY_TYPE[kind]
-    name = rest.split(b":")[0]
-    if kind == b"secret" and name[-7:-6] == b"-" and name[-6:].isalnum():
+    name = rest.split(b":")[0].rstrip(b"\x00")
+    if kind == b"secret" and (added := _ADDED.search(name)) is not None:
         # Secrets Manager adds a hyphen and six characters to every name; the name stands elsewhere without them
-        yield Span(start + len(name) - 6, start + len(name), "resource")
-        name = name[:-7]
+        yield Span(start + added[0] + 1, start + added[1], "resource")
+        name = name[: added[0]]
     if name.strip(b"*?/"):
         yield from _pieces(start, name, family)
 
@@ -177,7 +185,7 @@ DETECTOR = Detector(
         "arn:aws-cn:dynamodb:cn-north-1:«210987654321»:table/«orders-prod»/index/«by-date»",
         "arn:aws:secretsmanager:eu-west-1:«210987654321»:secret:«prod/db/main»-«AbC123»",
         "arn:aws:kms:eu-west-1:«210987654321»:key/«12345678-abcd-4bcd-8bcd-123456789abc»",
-        "arn:aws:sqs:us-east-1:«210987654321»:«jobs.fifo», and",
+        "arn:aws:sqs:us-east-1:«210987654321»:«jobs».fifo, and",
         "arn%3Aaws%3Aiam%3A%3A«210987654321»%3Arole%2F«deploy-prod»",
         r'"arn:aws:iam::«210987654321»:role\/«team»\/«deploy-prod»"',
         "arn:aws:iam::«210987654321»:root",

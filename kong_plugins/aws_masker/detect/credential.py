@@ -40,12 +40,14 @@ def _looks_random(value: bytes) -> bool:
 
 def _find_run(text: bytes, start: int, end: int) -> Sequence[Span]:
     if start and text[start - 1] in b"\\[;%":  # `\nwJalr...`, ESC[32mwJalr...
+        first = start
         start = next((start + width for width in range(1, 6) if escape_ends_at(text, start + width)), start)
-    while end - start > 40 and text[start] == 47:  # a path's slash before it
+        clean = start > first or text[start - 1] not in _RUN_CHARS
+    else:
+        clean = start == 0 or text[start - 1] not in _RUN_CHARS or text[start - 1] == ord("=")  # KEY=wJalr...
+    while end - start > 40 and text[start] == ord("/"):  # a path's slash before it
         start += 1
-    if end - start != 40 or (end < len(text) and text[end] in _RUN_CHARS):
-        return ()
-    if start and text[start - 1] in _RUN_CHARS and text[start - 1] != 61:  # `KEY=` stands before many of them
+    if not clean or end - start != 40 or (end < len(text) and text[end] in _RUN_CHARS):
         return ()
     value = text[start:end]
     before = text[max(0, start - _LOOK_BACK) : start]

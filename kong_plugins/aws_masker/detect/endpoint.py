@@ -108,7 +108,7 @@ def _is_public(label: bytes) -> bool:
 
 _PUBLIC_LABELS = frozenset(
     b"dualstack internal ng master replica clustercfg serverless runtime api data ats credential iot gr7 yl4 sk1 "
-    b"vpce private fips console server www".split()
+    b"auth vpce private fips console server www".split()
 )
 
 

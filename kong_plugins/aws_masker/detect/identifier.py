@@ -24,8 +24,8 @@ def _word(family: str, spread: bool = False) -> Callable[[bytes, int, int], Sequ
 
 
 _KMS_BEFORE = Pattern(
-    rb"(?i)(?:kms|\bkey[/_ -]?(?:arn|id)|cmk|encryption[_-]?key|key/|master[_ ]?key)[a-z_ -]{0,16}[^0-9A-Za-z]{0,16}$"
-    rb"|(?i)(?:kms|cmk|(?:Target|Source|Destination)KeyId)[^\n\x00]{0,32}$"
+    rb"(?i)(?:kms|key[/_ -]?(?:arn|id)|cmk|encryption[_-]?key|key/|master[_ ]?key)[a-z_ -]{0,16}"
+    rb"(?:[^0-9A-Za-z]|\\[nrt]|\x1b\[[0-9;]{0,8}m|\b(?:value|String|aws)\b){0,24}$|(?:kms|cmk)[^\n\x00]{0,32}$"
 )
 
 
@@ -115,7 +115,7 @@ COGNITO_POOL = Detector(
     name="cognito_pool",
     families=("cognito_pool",),
     summary="Cognito user pools (`REGION_` and 9 letters and digits) and identity pools (`REGION:` and a UUID)",
-    pattern=_REGION + rb"(?:_[0-9A-Za-z]{9,55}|:" + _UUID + rb")",
+    pattern=_REGION + rb"(?:_[0-9A-Za-z]{9,55}|(?::|%3[Aa])" + _UUID + rb")",
     find=lambda text, start, end: _find_pool(text, start, end),
     positives=(
         "pool us-east-1_«aB3dE5fG7»",
@@ -128,7 +128,7 @@ COGNITO_POOL = Detector(
 
 def _find_pool(text: bytes, start: int, end: int) -> Sequence[Span]:
     candidate = text[start:end]
-    cut = start + max(candidate.rfind(b"_"), candidate.rfind(b":")) + 1
+    cut = end - 36 if candidate[-36:-35] != b"" and candidate.count(b"-") >= 6 else start + candidate.rfind(b"_") + 1
     value = text[cut:end]
     if not starts_clean(text, start) or not ends_clean(text, end):
         return ()
@@ -149,7 +149,7 @@ def _find_organization(text: bytes, start: int, end: int) -> Sequence[Span]:
         return (Span(start, end, "organization"),)
     before = text[max(0, start - 48) : start].lower()
     rooted = b"root" in before or b"organization" in before or text[start - 1 : start] == b"/"
-    return (Span(start, end, "organization"),) if rooted and end - start <= 8 and digits else ()
+    return (Span(start, end, "organization", spread=True),) if rooted and end - start <= 8 and digits else ()
 
 
 ORGANIZATION = Detector(

@@ -109,7 +109,7 @@ def _read(text: bytes, start: int, quoted: bool) -> int:
             return start
     else:
         end -= len(text[start:end]) - len(text[start:end].rstrip(b"./+@"))
-        if behind in (b"(", b"{", b"[", b"$", b"*"):
+        if behind in (b"(", b"{", b"[", b"$", b"*", b":"):
             return start
     usable = 2 <= end - start <= 255 and text[start] not in b"-.+@" and not text[start:end].endswith(_HOST_SUFFIXES)
     return end if usable else start
@@ -127,6 +127,8 @@ def _is_certain(found: _Found) -> bool:
             return found.strong or not word
         is_variable = found.text[found.key : found.key + 6].isupper() and b"ENV " in found.text[max(0, found.key - 40) : found.key]
         return (found.quoted or is_variable) and not word
+    if found.is_flag or (marked == b"=" and _key(found).isupper()):
+        return found.strong or not word  # --key=value, KEY=value
     if found.quoted:
         return not word or (found.strong and len(name) >= 3 and _is_parameter(found))
     if marked.startswith(b">"):
@@ -141,17 +143,21 @@ def _is_reference(name: bytes) -> bool:
 
 def _is_parameter(found: _Found) -> bool:
     """Tell whether the key is spelled as a parameter of AWS's API: `FunctionName`, `clusterName`."""
-    key = found.text[found.key : found.key + _KEY.match(found.text[found.key : found.start])]
+    key = _key(found)
     return not key.islower() and not key.isupper()
+
+
+def _key(found: _Found) -> bytes:
+    return found.text[found.key : found.start - len(found.separator)]
 
 
 def _code_like(found: _Found) -> bool:
     """Tell whether an unquoted value may be an expression of a program instead of a name."""
     name = found.name
-    if found.separator.strip(_QUOTES).endswith(b"= ") and b"-" not in name:
-        return True  # a hyphen makes it no identifier
     plain = b"-" not in name and not any(48 <= byte <= 57 for byte in name)
-    return (plain or found.separator.endswith(b"= ")) and not found.line_ends
+    if found.separator.endswith(b"= "):  # blanks as in program text: a hyphen makes it no identifier
+        return not found.line_ends or (b"-" not in name and (not found.strong or (plain and name.islower())))
+    return plain and not found.line_ends and not found.separator.strip(b" ").startswith(b"|")
 
 
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
@@ -165,10 +171,15 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     found = _Found(text, start, separator, known[1], end, behind)
     if behind == end or not _is_certain(found):
         return ()
-    spans = [Span(end, behind, known[0], spread=True)]
+    spans = [Span(end + _public_prefix(found.name), behind - 5 * found.name.endswith(b".fifo"), known[0], spread=True)]
     if separator.rstrip(_QUOTES + b"\\ \t\r\n").endswith(b"["):
         spans += _rest_of_list(found, known[0])
     return spans
+
+
+def _public_prefix(name: bytes) -> int:
+    """Return the length of the part before a log group's own name: `/aws/lambda/`."""
+    return name.index(b"/", 5) + 1 if name.startswith(b"/aws/") and b"/" in name[5:] else 0
 
 
 def _rest_of_list(first: _Found, family: str) -> list[Span]:

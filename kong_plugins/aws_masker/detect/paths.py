@@ -1,4 +1,4 @@
-"""Names behind a path that says what they are: the console's addresses, CodeCommit's, calls of the SDKs."""
+"""Names behind a path or a call that says what they are: the console's addresses, log groups, CodeCommit's, the SDKs'."""
 
 from __future__ import annotations
 
@@ -6,43 +6,68 @@ from collections.abc import Sequence
 
 from kong_plugins.aws_masker.detect.bucket import bucket_span
 from kong_plugins.aws_masker.detect.detector import Detector
-from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end
+from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end, starts_clean
 from kong_plugins.aws_masker.detect.words import is_word
 
 _FAMILIES: tuple[tuple[bytes, str], ...] = (
-    (b"/v1/repos/", "repository"),
-    (b"://", "repository"),
+    (b"buckets/", "bucket"),
+    (b"object/", "bucket"),
+    (b"repos/", "repository"),
+    (b"codecommit", "repository"),
     (b"/functions/", "function"),
-    (b"/clusters/", "cluster"),
+    (b"/aws/lambda/", "function"),
+    (b"/aws/rds/", "database"),
+    (b"/aws/", "cluster"),
+    (b"clusters/", "cluster"),
     (b"secret?name=", "secret"),
     (b"table?name=", "table"),
     (b"stackName=", "stack"),
-    (b"Table(", "table"),
-    (b"Queue(", "queue"),
+    (b"alias/", "alias"),
+    (b".Table(", "table"),
+    (b"Queue", "queue"),
+    (b"aws_s3_bucket", "bucket"),
+    (b"terraform import", "resource"),
 )
+"""What an anchor holds, and the family of the name behind it; the first that fits counts."""
+
+_CERTAIN = (b"repos/", b"/aws/lambda/", b"/aws/rds/")
+"""Behind these even an ordinary word is a name."""
+
 _NAME_CHARS = bytes(sorted(ALNUM)) + b"._-"
+_SLASH = rb"(?:/|\\{1,3}/|%2[Ff])"
 
 
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
-    anchor = text[start:end].rstrip(b"\"'")
-    if anchor.startswith(b"s3/"):
+    anchor = text[start:end].replace(b"%2F", b"/").replace(b"%2f", b"/").replace(b"\\", b"")
+    family = next(family for part, family in _FAMILIES if part in anchor)
+    if family == "bucket" and b"import" not in anchor:
         return bucket_span(text, end)
-    family = next(family for suffix, family in _FAMILIES if anchor.endswith(suffix))
     stop = run_end(text, end, _NAME_CHARS)
     stop -= len(text[end:stop]) - len(text[end:stop].rstrip(b".-_"))
-    if stop - end < 2 or (is_word(text[end:stop]) and not anchor.startswith(b"/v1")):
+    name = text[end:stop]
+    if len(name) < 2 or (is_word(name) and not any(part in anchor for part in _CERTAIN)):
         return ()
+    if family == "alias" and (name == b"aws" or not starts_clean(text, start)):
+        return ()  # keys that AWS manages
     return (Span(end, stop, family, spread=True),)
 
 
 DETECTOR = Detector(
     name="paths",
-    families=("repository", "function", "cluster", "secret", "table", "stack", "queue", "bucket"),
-    summary="names in the console's addresses, CodeCommit's, and calls of the SDKs",
+    families=("repository", "function", "cluster", "secret", "table", "stack", "queue", "bucket", "database", "alias", "resource"),
+    summary="names in the console's addresses, log groups, CodeCommit's addresses, and calls of the SDKs",
     pattern=(
-        rb"/v1/repos/|codecommit::[a-z0-9-]{4,24}://(?:[a-z0-9-]{1,32}@)?|#/functions/|s3/(?:buckets|object)/"
-        rb"|(?:eks|ecs)/(?:home[^ \"'<>]{0,40}#?/|v2/)clusters/|secret\?name=|table\?name=|stackName="
-        rb"|(?:dynamodb|ddb|dynamo)\.Table\([\"']|get_queue_by_name\(QueueName=[\"']|\.Queue\([\"']"
+        rb"v1" + _SLASH + rb"repos" + _SLASH
+        + rb"|codecommit(?:::|%3A%3A)[a-z0-9-]{4,24}(?::|%3[Aa])" + _SLASH + _SLASH + rb"(?:[a-z0-9-]{1,32}@)?"
+        + rb"|(?:#|%23)" + _SLASH + rb"functions" + _SLASH
+        + rb"|s3" + _SLASH + rb"(?:buckets|object)" + _SLASH
+        + rb"|" + _SLASH + rb"aws" + _SLASH
+        + rb"(?:lambda|(?:rds|docdb|neptune)" + _SLASH + rb"(?:instance|cluster)|eks|ecs|codebuild|containerinsights|kafka)" + _SLASH
+        + rb"|(?:eks|ecs)" + _SLASH + rb"(?:home[^ \"'<>]{0,40}(?:#|%23)" + _SLASH + rb"?|v2" + _SLASH + rb")clusters" + _SLASH
+        + rb"|alias" + _SLASH
+        + rb"|secret\?name=|table\?name=|stackName="
+        + rb"|\.Table\([\"']|get_queue_by_name\(QueueName=[\"']|\.Queue\([\"']"
+        + rb"|terraform import [a-z0-9_.\[\]\"'-]{3,80} [\"']?"
     ),
     find=_find,
     positives=(
@@ -50,7 +75,11 @@ DETECTOR = Detector(
         "git clone codecommit::eu-west-1://«billing-api»",
         "https://eu-west-1.console.aws.amazon.com/lambda/home?region=eu-west-1#/functions/«billing-7»?tab=code",
         "https://s3.console.aws.amazon.com/s3/buckets/«acme-prod-logs»?region=eu-west-1",
+        "https%3A%2F%2Fs3.console.aws.amazon.com%2Fs3%2Fbuckets%2F«acme-prod-logs»",
         'dynamodb.Table("«orders-7»")',
+        "tail /aws/lambda/«billing» and /aws/rds/instance/«orders»/error",
+        "key alias/«billing-prod»",
+        "terraform import aws_s3_bucket.logs «acme-prod-logs»",
     ),
-    negatives=("#/functions/", "codecommit::eu-west-1://", "dynamodb.Table(name)", "s3/buckets/"),
+    negatives=("#/functions/", "codecommit::eu-west-1://", "dynamodb.Table(name)", "s3/buckets/", "alias/aws/s3", "Table('users')"),
 )

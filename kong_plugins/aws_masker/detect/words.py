@@ -39,6 +39,7 @@ _STAND_INS = frozenset(
 
 _TEMPLATE = Pattern(rb"(?i)(?:your|my|some|the|example)[-_](?:[a-z]+[-_]?)+|[A-Z]+(?:_[A-Z]+)+|[a-z]+[-_]name")
 _VERSION = Pattern(rb"v?[0-9]+(?:\.[0-9A-Za-z]+)*")
+_REGION = Pattern(rb"(?:us-gov|us-isob?|eusc-de|[a-z]{2})-[a-z]{4,14}-[0-9][a-z]?")
 _LITERALS = frozenset(
     b"true false none null nil yes no on off default string str int bool float bytes object number boolean value "
     b"undefined n/a all any self postgres postgresql mysql mariadb aurora oracle user assistant system tool developer "
@@ -57,6 +58,8 @@ def is_word(value: bytes) -> bool:
     """Tell whether `value` may be an ordinary word, a number, a version or a document's stand-in."""
     lowered = value.lower()
     if lowered in _STAND_INS or is_literal_word(value):
+        return True
+    if _REGION.fullmatch(value):
         return True
     if value[:1] in b"v0123456789" and _VERSION.fullmatch(value):
         return True

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kong_plugins.aws_masker.detect.patterns import Pattern, options
-from kong_plugins.aws_masker.detect.spans import ALNUM, DIGITS, run_end
+from kong_plugins.aws_masker.detect.spans import ALNUM, DIGITS, escape_ends_at, run_end
 from kong_plugins.aws_masker.pseudonym.heads import HEADS, OPAQUE_HEAD, forms_at
 
 _HYPHEN = rb"(?:\\{0,3}-|&#45;|&#x2[dD];|&hyphen;|\xe2\x80[\x90\x91])"
@@ -79,6 +79,8 @@ _BEGUN = Pattern(
     )
     + rb")\z"
 )
+LOOK_BACK = 12
+"""Bytes before a number that tell whether it begins there: the longest escape sequence."""
 LONGEST = 160
 """Bytes; no spelling of a placeholder is longer, so nothing further back need be held."""
 
@@ -133,10 +135,10 @@ def _plain(text: bytes) -> tuple[bytes, list[int] | None]:
 _UNESCAPED = bytes(sorted(ALNUM)) + b"-.:/"
 
 
-def readings(text: bytes, start: int, end: int, before: int) -> Iterator[Reading]:
+def readings(text: bytes, start: int, end: int, before: bytes) -> Iterator[Reading]:
     """Yield how the candidate from `start` to `end` may be read, in the order in which to look them up.
 
-    `before`: the byte before `text`, or -1; numbers must not be a part of longer ones.
+    `before`: the last bytes before `text`; numbers must not be a part of longer ones.
     """
     plain, ends = _plain(text[start:end])
     if plain[0] in DIGITS or (plain[:2] == b"fc" and b":" in plain):
@@ -156,9 +158,11 @@ def readings(text: bytes, start: int, end: int, before: int) -> Iterator[Reading
 _ALNUM = bytes(sorted(ALNUM))
 
 
-def _numbers(text: bytes, start: int, end: int, before: int) -> Iterator[Reading]:
-    left = text[start - 1] if start else before
-    if left in DIGITS or (left in ALNUM and text[start] not in DIGITS) or (end < len(text) and text[end] in DIGITS):
+def _numbers(text: bytes, start: int, end: int, before: bytes) -> Iterator[Reading]:
+    left = (before + text[max(0, start - LOOK_BACK) : start])[-LOOK_BACK:]
+    if left and left[-1] in DIGITS and not escape_ends_at(left, len(left)):
+        return
+    if end < len(text) and text[end] in DIGITS:
         return
     number = text[start:end]
     yield Reading(number.lower(), end, False)
