@@ -77,8 +77,8 @@ def _turns(rng: random.Random) -> Iterator[dict[str, Any]]:
 
 
 def _fixed(size: int) -> dict[str, Any]:
-    """Return system prompt and tools: about 45 KB, or half of the body if it is small."""
-    share = min(45_000, size // 2)
+    """Return system prompt and tools: about 45 KB, or a fifth of the body if it is small."""
+    share = min(45_000, size // 5)
     schema = {"type": "object", "properties": {"command": {"type": "string", "description": _PROSE}}}
     described = (_PROSE * 10)[: share // 30]
     tools = [{"name": name, "description": described, "input_schema": schema} for name in _TOOLS]

@@ -21,12 +21,14 @@ class Memory(NamedTuple):
     parse: int
 
 
-_UNIT = 1 if sys.platform == "darwin" else 1024
-"""`ru_maxrss` is in KB on Linux, in bytes on macOS."""
-
-
 def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+    """Return the largest resident size so far, in bytes; not `ru_maxrss` on Linux, which a child inherits."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _grow(path: Path, mask: bool) -> int:

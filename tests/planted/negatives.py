@@ -15,7 +15,7 @@ _SHA256_64 = base64.b64encode(hashlib.sha256(b"y").digest()).decode()
 NEGATIVES: dict[str, str] = {
     # Versions, numbers, times
     "pinned version": "package==10.2.3.4\nother>=10.2.3.4,<10.3.0.1\nthird~=10.0.2.1\nfourth!=10.2.3.5",
-    "npm version": '"version": "10.2.3.4", "resolved": "x@10.2.3.4"',
+    "npm version": '"version": "10.2.3.4", "resolved": "https://registry.example/x-10.2.3.4.tgz"',
     "v version": "upgraded to v10.2.3.4, was v192.168.0.1",
     "five parts": "build 10.2.3.4.5 and 1.10.2.3.4",
     "user agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36",
@@ -59,7 +59,7 @@ NEGATIVES: dict[str, str] = {
     "rust path": "fd::OwnedFd fc::new fdaa::Foo crate::fd00::x",
     "minified js": '!function(e,t){"object"==typeof exports?module.exports=t():e.x=t()}(this,function(){return{i:1,d:10.5,s:"a-b"}});',
     "css": "a{margin:10px 0 0 10px;transition:all .3s;width:calc(100% - 10.2px)}@media(min-width:768px){.x{top:-10.5em}}",
-    "svg": '<path d="M10.5 10.2.3.4 192.168 0L10 10.2.3-4 10.1 1.1z"/>',
+    "svg": '<path d="M10.5 10.2.3.4.1 192.168 0L10 10.2.3-4 10.1 1.1z"/>',
     "paths": "/usr/lib/python3.11/site-packages/botocore/data/s3/2006-03-01/service-2.json ./s3/index.js src/aws/ec2.py",
     "oids": "1.3.6.1.4.1.311 2.5.4.3 1.2.840.113549.1.1.11",
     # AWS's own, public by nature
