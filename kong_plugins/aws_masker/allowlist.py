@@ -17,7 +17,7 @@ PRESETS: dict[str, tuple[bytes, ...]] = {
         rb"1234abcd-12ab-34cd-56ef-1234567890ab",
     ),
 }
-"""Patterns by preset. `aws-documentation`: AWS's writers use these (AWS Style Guide, "Example values"), nobody owns them."""
+"""Patterns by preset. `aws-documentation`: what AWS's writers use (AWS Style Guide, "Example values")."""
 
 
 class Allowlist:
@@ -28,7 +28,7 @@ class Allowlist:
         patterns = [pattern.encode() for pattern in settings.allowlist_patterns]
         patterns += [pattern for preset in settings.allowlist_presets for pattern in PRESETS[preset]]
         joined = b"|".join(b"(?:" + pattern + b")" for pattern in patterns)
-        self._fullmatch = Pattern(joined).fullmatch if patterns else None
+        self._fullmatch = Pattern(joined, characters=True).fullmatch if patterns else None
 
     def allows(self, value: bytes) -> bool:
         """Tell whether `value` passes unmasked."""

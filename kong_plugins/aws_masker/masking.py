@@ -9,26 +9,31 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from threading import Lock
+
+from cachetools import LRUCache
 
 from kong_plugins.aws_masker.allowlist import Allowlist
 from kong_plugins.aws_masker.detect import DETECTORS, RUN_DETECTORS, Detector
 from kong_plugins.aws_masker.detect.engine import Scanner, resolve
 from kong_plugins.aws_masker.detect.spans import Span
-from kong_plugins.aws_masker.detect.words import may_spread
 from kong_plugins.aws_masker.errors import MaskingFailed
-from kong_plugins.aws_masker.families import CONTEXT_FAMILIES, CUSTOM_PREFIX, FAMILIES, NAME_FAMILIES
+from kong_plugins.aws_masker.families import CUSTOM_PREFIX, FAMILIES, NAME_FAMILIES
+from kong_plugins.aws_masker.pseudonym import addresses
 from kong_plugins.aws_masker.pseudonym.prf import Prf
 from kong_plugins.aws_masker.pseudonym.pseudonymizer import Pseudonymizer
 from kong_plugins.aws_masker.restoring import StreamRestorer, restore
-from kong_plugins.aws_masker.settings import Settings
-from kong_plugins.aws_masker.spreading import Spreader, spellings
-from kong_plugins.aws_masker.text import Entry, Memory, NoMemory, Text
+from kong_plugins.aws_masker.settings import CustomPattern, Settings
+from kong_plugins.aws_masker.spreading import Spreader, spellings, spreads
+from kong_plugins.aws_masker.text import Entry, Lookup, Memory, NoMemory, Text
 
 __all__ = ["Masker", "StreamRestorer", "restore"]
 
 _NO_MEMORY = NoMemory()
+_TENANTS_AT_HAND = 64
+"""Tenants whose remembered names are kept ready to be searched for."""
 
 
 class _Document:
@@ -70,10 +75,27 @@ class Masker:
         alone = [one for one in RUN_DETECTORS if self.enabled.intersection(one.families)]
         self._scanner = Scanner(wanted, [*alone, *map(_custom, settings.custom_patterns)])
         self._allowlist = Allowlist(settings)
+        self._lock = Lock()
+        self._remembered: LRUCache[int, tuple[Sequence[Entry], Spreader | None]] = LRUCache(_TENANTS_AT_HAND)
 
     def session(self, tenant: str = "", memory: Memory = _NO_MEMORY) -> Session:
         """Begin the masking of one request of `tenant`."""
         return Session(self, Pseudonymizer(Prf(self._key, tenant), self.settings.preserve_structure), memory)
+
+    def lookup(self, mapping: Mapping[bytes, Entry], tenant: str = "", memory: Memory = _NO_MEMORY) -> Lookup:
+        """Return what turns the placeholders of an answer back: this request's first, then those in the memory.
+
+        Last come addresses that the model derived from the networks it was shown; see `pseudonym.addresses`.
+        """
+        prf = Prf(self._key, tenant)
+        sites = {addresses.site(placeholder) for placeholder, entry in mapping.items() if entry.family == "private_ip"}
+        sites.discard(b"")
+
+        def lookup(placeholder: bytes) -> bytes | None:
+            entry = mapping.get(placeholder) or memory.entry(placeholder)
+            return addresses.derived(prf, placeholder, sites) if entry is None else entry.value
+
+        return lookup
 
     def scan(self, texts: Sequence[Text]) -> list[list[Span]]:
         """Return for each text the spans that would be masked, in order, without overlaps."""
@@ -83,22 +105,38 @@ class Masker:
         """Return the spans in `buffer` whose family is switched on and whose value is not on the allowlist."""
         return [span for span in self._scanner.scan(buffer) if self.wants(buffer, span)]
 
+    def remembered(self, names: Sequence[Entry]) -> Spreader | None:
+        """Return what finds the names that a tenant's memory holds; made anew only for a sequence not seen before."""
+        if not names:
+            return None
+        with self._lock:
+            known = self._remembered.get(id(names))
+        if known is None or known[0] is not names:
+            families: dict[bytes, str] = {}
+            for value, family in names:
+                if spreads(family, value):
+                    families.update((spelling, family) for spelling in spellings(family, value))
+            known = (names, Spreader(families) if families else None)
+            with self._lock:
+                self._remembered[id(names)] = known  # holds `names`, so that the id stays its own
+        return known[1]
+
     def wants(self, buffer: bytes, span: Span) -> bool:
         """Tell whether `span` is to be masked by the settings."""
         on = span.family in self.enabled or span.family.startswith(CUSTOM_PREFIX)
         return on and not self._allowlist.allows(buffer[span.start : span.end])
 
 
-def _custom(pattern: object) -> Detector:
-    name, source = getattr(pattern, "name"), getattr(pattern, "pattern")
+def _custom(pattern: CustomPattern) -> Detector:
     return Detector(
-        name=name,
-        families=(CUSTOM_PREFIX + name,),
+        name=pattern.name,
+        families=(CUSTOM_PREFIX + pattern.name,),
         summary="a pattern of the user's own",
-        pattern=source.encode(),
-        find=partial(_whole, CUSTOM_PREFIX + name),
+        pattern=pattern.pattern.encode(),
+        find=partial(_whole, CUSTOM_PREFIX + pattern.name),
         positives=(),
         negatives=(),
+        characters=True,
     )
 
 
@@ -112,8 +150,8 @@ class Session:
     def __init__(self, masker: Masker, pseudonymizer: Pseudonymizer, memory: Memory) -> None:
         self._masker = masker
         self._pseudonymizer = pseudonymizer
-        self._owns = pseudonymizer.owns
         self._memory = memory
+        self._owned: dict[tuple[str, bytes], bool] = {}
         self._assigned: dict[tuple[str, bytes], bytes | None] = {}
         self.mapping: dict[bytes, Entry] = {}
         self.counts: dict[str, int] = {}
@@ -125,22 +163,21 @@ class Session:
             MaskingFailed: if no placeholder is free for a value, which takes two collisions at once.
         """
         document = _Document(texts)
+        buffer = document.buffer
         pieces: dict[int, list[bytes]] = {}
-        done: dict[int, int] = {}
+        done = document.starts.copy()
         counts: Counter[str] = Counter(self.counts)
-        for span in self._find(document):
-            placeholder = self._placeholder(span.family, document.buffer[span.start : span.end])
-            owner = document.owner(span)
-            if placeholder is None or owner < 0:
+        for span, owner in self._find(document):
+            placeholder = self._placeholder(span.family, buffer[span.start : span.end])
+            if placeholder is None:
                 continue
             counts[span.family] += 1
-            begin = done.get(owner, document.starts[owner])
-            pieces.setdefault(owner, []).extend((document.buffer[begin : span.start], placeholder))
+            pieces.setdefault(owner, []).extend((buffer[done[owner] : span.start], placeholder))
             done[owner] = span.end
         self.counts = dict(counts)
         masked: list[bytes | None] = [None] * len(texts)
         for owner, parts in pieces.items():
-            masked[owner] = b"".join((*parts, document.buffer[done[owner] : document.ends[owner]]))
+            masked[owner] = b"".join((*parts, buffer[done[owner] : document.ends[owner]]))
         return masked
 
     def inspect(self, texts: Sequence[Text]) -> dict[str, int]:
@@ -151,36 +188,55 @@ class Session:
         """Return for each text the spans that would be masked, in order, without overlaps."""
         document = _Document(texts)
         found: list[list[Span]] = [[] for _ in texts]
-        for span in self._find(document):
-            owner = document.owner(span)
-            if owner >= 0 and not self._owns(span.family, document.buffer[span.start : span.end]):
+        for span, owner in self._find(document):
+            if not self._owns(span.family, document.buffer[span.start : span.end]):
                 start = document.starts[owner]
                 found[owner].append(Span(span.start - start, span.end - start, span.family, span.spread))
         return found
 
-    def _find(self, document: _Document) -> list[Span]:
+    def _find(self, document: _Document) -> Iterator[tuple[Span, int]]:
+        """Yield the spans in order, each with the index of its text; one name has one family in the whole request."""
         buffer = document.buffer
         spans = self._masker.spans(buffer)
-        known = self._certain(buffer, spans)
-        if known:
-            more = [span for span in Spreader(known).spans(buffer) if self._masker.wants(buffer, span)]
-            spans = resolve((*spans, *more))
-        return spans
+        certain = self._certain(buffer, spans)
+        remembered = self._masker.remembered(self._memory.names())
+        spreaders = [Spreader(certain)] if certain else []
+        spreaders += [remembered] if remembered is not None else []
+        if spreaders:
+            more = (span for spreader in spreaders for span in spreader.spans(buffer))
+            spans = resolve((*spans, *(span for span in more if self._masker.wants(buffer, span))))
+        for span in spans:
+            owner = document.owner(span)
+            if owner >= 0:
+                family = (
+                    certain.get(buffer[span.start : span.end], span.family)
+                    if span.family in NAME_FAMILIES
+                    else span.family
+                )
+                yield (span if family == span.family else span._replace(family=family)), owner
 
     def _certain(self, buffer: bytes, spans: Iterable[Span]) -> dict[bytes, str]:
-        """Return the values to look for everywhere: this request's first, then those of the tenant's memory.
+        """Return the values of this request that are to be masked wherever they stand, and their families.
 
         The first place in a request decides a name's family, so that what is appended later changes nothing before it.
         """
-        known: dict[bytes, str] = {}
+        certain: dict[bytes, str] = {}
         for span in spans:
             value = buffer[span.start : span.end]
-            if value not in known and _spreads(Entry(value, span.family), span.spread) and not self._owns(span.family, value):
-                known.update((spelling, span.family) for spelling in spellings(span.family, value))
-        for entry in self._memory.names():
-            if entry.value not in known and _spreads(entry, True):
-                known.update((spelling, entry.family) for spelling in spellings(entry.family, entry.value))
-        return known
+            if (
+                value not in certain
+                and span.spread
+                and spreads(span.family, value)
+                and not self._owns(span.family, value)
+            ):
+                certain.update((spelling, span.family) for spelling in spellings(span.family, value))
+        return certain
+
+    def _owns(self, family: str, value: bytes) -> bool:
+        key = (family, value)
+        if key not in self._owned:
+            self._owned[key] = self._pseudonymizer.owns(family, value)
+        return self._owned[key]
 
     def _placeholder(self, family: str, value: bytes) -> bytes | None:
         """Return the placeholder for `value`, or None if it is one itself."""
@@ -197,10 +253,3 @@ class Session:
                 self.mapping[placeholder] = Entry(value, family)
                 return placeholder
         raise MaskingFailed("no free placeholder")
-
-
-def _spreads(entry: Entry, whole: bool) -> bool:
-    """Tell whether a value, if it is a whole one, is to be masked wherever it stands by itself."""
-    if not whole or entry.family not in CONTEXT_FAMILIES:
-        return False
-    return entry.family not in NAME_FAMILIES or may_spread(entry.value)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, escape_ends_at
-from kong_plugins.aws_masker.families import NAME_FAMILIES
+from kong_plugins.aws_masker.detect.words import may_spread
+from kong_plugins.aws_masker.families import CONTEXT_FAMILIES, NAME_FAMILIES
 
 _NAME_JOINTS = ALNUM | frozenset(b"-_")
 """`acme-logs` does not stand by itself in `acme-logs-old`: that is another name."""
+
+
+@lru_cache(maxsize=1 << 16)
+def spreads(family: str, value: bytes) -> bool:
+    """Tell whether a certain value is to be masked wherever it stands by itself: not if it may be an ordinary word."""
+    return family in CONTEXT_FAMILIES and (family not in NAME_FAMILIES or may_spread(value))
 
 
 def spellings(family: str, value: bytes) -> tuple[bytes, ...]:

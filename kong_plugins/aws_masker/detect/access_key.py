@@ -39,7 +39,7 @@ DETECTOR = Detector(
     positives=(
         "«" + "AKIA" + "QX4YZ7B2C3D5E6FA»",
         r"key\n«" + "ASIA" + "QX4YZ7B2C3D5E6FA» role",
-        "«" + "AROA" + "QX4YZ7B2C3D5E6FAB»:«jane.doe@example.com»\"",
+        "«" + "AROA" + 'QX4YZ7B2C3D5E6FAB»:«jane.doe@example.com»"',
     ),
     negatives=("AKIA", "AKIAtoo", "xAKIAQX4YZ7B2C3D5E6FA", "AKIASHORT", "ASIATICCHOLERAEPIDEMIC"),
 )

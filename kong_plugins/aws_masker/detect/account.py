@@ -75,7 +75,7 @@ DETECTOR = Detector(
     positives=(
         "account «210987654321»",
         '"Account": "«210987654321»", "OwnerId": "«321098765432»"',
-        'AWS_ACCOUNT_ID=«210987654321»',
+        "AWS_ACCOUNT_ID=«210987654321»",
         "Account ID: «2109-8765-4321»",
         'account_ids = ["«210987654321»", "«321098765432»"]',
         '"Principal": {"AWS": "«210987654321»"}',

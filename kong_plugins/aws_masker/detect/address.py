@@ -22,8 +22,8 @@ _VERSION_BEFORE = Pattern(
     rb"|(?:==|>=|<=|~=|!=|[0-9a-z],[<>])[ \t]{0,2}|chrome/|firefox/|safari/|edge?/|opr/|applewebkit/)$"
 )
 
-_PRE_RELEASE = Pattern(
-    rb"(?:-(?:rc|alpha|beta|pre|dev|snapshot|SNAPSHOT|r[0-9])|[+]build|[.](?:tgz|tar|zip|whl|jar|war|deb|rpm|exe|msi|gem|dmg))"
+_VERSION_BEHIND = Pattern(
+    rb"(?:[.+][0-9]|-(?:rc|alpha|beta|pre|dev|snapshot|SNAPSHOT|r[0-9])|[+]build|[.](?:tgz|tar|zip|whl|jar|war|deb|rpm|exe|msi|gem|dmg))"
 )
 
 
@@ -39,16 +39,22 @@ def _v4(text: bytes) -> int | None:
 
 def _is_version(text: bytes, start: int) -> bool:
     before = text[max(0, start - 32) : start]
-    if before[-1:].isspace() and before[-2:-1].isalnum() and not before.lower().rstrip().endswith((b"version", b"release", b"ver")):
+    if (
+        before[-1:].isspace()
+        and before[-2:-1].isalnum()
+        and not before.lower().rstrip().endswith((b"version", b"release", b"ver"))
+    ):
         return False  # a word, a blank: the common case
     return _VERSION_BEFORE.search(before[before.rfind(b"\x00") + 1 :]) is not None
 
 
-_PRIVATE_NUMBERS = tuple((int(network.network_address), int(network.netmask), network.prefixlen) for network in PRIVATE_V4)
+_PRIVATE_NUMBERS = tuple(
+    (int(network.network_address), int(network.netmask), network.prefixlen) for network in PRIVATE_V4
+)
 
 
 def _family(number: int) -> str:
-    """Return the family of an IPv4 address: RFC 1918 and RFC 6598 (shared address space) are private; "" for no value."""
+    """Return the family of an IPv4 address, "" for no value: RFC 1918 and RFC 6598 (shared space) are private."""
     if any(number & mask == network for network, mask, _ in _PRIVATE_NUMBERS):
         return "private_ip"
     return "public_ip" if IPv4Address(number).is_global and not IPv4Address(number).is_multicast else ""
@@ -68,18 +74,20 @@ def _with_prefix_length(text: bytes, end: int, most: int) -> tuple[int, int | No
     return end, None
 
 
+def _has_more_parts(text: bytes, start: int, end: int) -> bool:
+    """Tell whether the four numbers are a part of a longer version: `1.10.2.3.4`, `10.2.3.4-rc1`, `10.2.3.4.tgz`."""
+    if text[start - 1 : start] == b"." and text[start - 2 : start - 1].isdigit():
+        return True
+    return text[end : end + 1] in (b".", b"-", b"+") and _VERSION_BEHIND.match(text[end : end + 10]) > 0
+
+
 def _find_v4(text: bytes, start: int, end: int) -> Sequence[Span]:
     if text[start : start + 1] in b"ie":  # `ip-10-0-0-1`, `ec2-1-2-3-4`
         return _find_dashed(text, start, end)
     if not starts_clean(text, start) or not ends_clean(text, end):
         return ()
-    before, behind = text[start - 1 : start], text[end : end + 3]
-    if (before == b"." and text[start - 2 : start - 1].isdigit()) or (behind[:1] in b".+" and behind[1:2].isdigit()):
-        return ()
-    if behind[:1] in (b"-", b"+", b".") and _PRE_RELEASE.match(text[end : end + 10]) > 0:
-        return ()
     address = _v4(text[start:end])
-    if address is None:
+    if address is None or _has_more_parts(text, start, end):
         return ()
     stop, length = _with_prefix_length(text, end, 32)
     family = _family(address)
@@ -142,7 +150,11 @@ def _find_v6(text: bytes, start: int, end: int) -> Sequence[Span]:
     stop, length = _with_prefix_length(text, end, 128)
     if address in PRIVATE_V6:
         whole = length in (7, 8) and int(address) & ((1 << 120) - 1) == 0
-        return () if whole or address in _OF_AWS_V6 or _is_bare_word(text[start:end]) else (Span(start, stop, "private_ip"),)
+        return (
+            ()
+            if whole or address in _OF_AWS_V6 or _is_bare_word(text[start:end])
+            else (Span(start, stop, "private_ip"),)
+        )
     return (Span(start, stop, "public_ip"),) if address.is_global else ()
 
 

@@ -19,7 +19,8 @@ _LONGEST = 2048
 _ENCODED = ((b"%3A", b"\x00\x00:"), (b"%3a", b"\x00\x00:"), (b"%2F", b"\x00\x00/"), (b"%2f", b"\x00\x00/"))
 
 _BY_SERVICE = {
-    b"s3": "bucket", b"sns": "topic", b"sqs": "queue", b"dynamodb": "table", b"lambda": "function", b"kinesis": "stream",
+    b"s3": "bucket", b"sns": "topic", b"sqs": "queue", b"dynamodb": "table", b"lambda": "function",
+    b"kinesis": "stream",
     b"rds": "database", b"logs": "loggroup", b"secretsmanager": "secret", b"ssm": "parameter", b"ecr": "repository",
     b"codecommit": "repository", b"cloudformation": "stack", b"eks": "cluster", b"ecs": "cluster",
     b"elasticache": "cluster", b"kafka": "cluster", b"redshift": "cluster", b"elasticmapreduce": "cluster",
@@ -37,15 +38,17 @@ _WHOLE_REST = frozenset((b"secret", b"parameter"))
 """Types whose name may hold slashes and is one name all the same."""
 
 _KEPT = frozenset(
-    b"app net gwy listener listener-rule targetgroup index stream log-stream service-role aws-service-role aws-reserved "
-    b"sso.amazonaws.com aws aws-managed root default latest LATEST instance cluster ecs eks lambda rds codebuild apigateway "
-    b"restapis apis stages resources methods deployments authorizers GET POST PUT DELETE PATCH HEAD OPTIONS ANY vpc task "
-    b"service container-instance task-definition task-set snapshot cluster-snapshot es og pg subgrp cluster-pg ri db proxy "
-    b"target-group proxy-endpoint secgrp rds-snapshot awsbackup backup export global-table backup stage endpoint topic "
-    b"error slowquery postgresql mysql audit general dataplane application performance host containerinsights "
-    b"crawler job workflow trigger catalog database userDefinedFunction connection workgroup rule event-bus "
-    b"event-source-mapping layer code-signing-config hostedzone healthcheck change trafficpolicy nodegroup addon fargateprofile "
-    b"id autoScalingGroupName webacl rulegroup ipset regexpatternset regional global identityprovider access-entry podidentityassociation accesspoint object job outpost dimension-reduction".split()
+    b"app net gwy listener listener-rule targetgroup index stream log-stream service-role aws-service-role "
+    b"aws-reserved sso.amazonaws.com aws aws-managed root default latest LATEST instance cluster ecs eks lambda "
+    b"rds codebuild apigateway restapis apis stages resources methods deployments authorizers GET POST PUT DELETE "
+    b"PATCH HEAD OPTIONS ANY vpc task service container-instance task-definition task-set snapshot "
+    b"cluster-snapshot es og pg subgrp cluster-pg ri db proxy target-group proxy-endpoint secgrp rds-snapshot "
+    b"awsbackup backup export global-table backup stage endpoint topic error slowquery postgresql mysql audit "
+    b"general dataplane application performance host containerinsights crawler job workflow trigger catalog "
+    b"database userDefinedFunction connection workgroup rule event-bus event-source-mapping layer "
+    b"code-signing-config hostedzone healthcheck change trafficpolicy nodegroup addon fargateprofile id "
+    b"autoScalingGroupName webacl rulegroup ipset regexpatternset regional global identityprovider access-entry "
+    b"podidentityassociation accesspoint object job outpost dimension-reduction".split()
 )
 _WITHOUT_TYPES = frozenset((b"sns", b"sqs", b"codecommit", b"codepipeline"))
 """Services whose ARNs name the resource right behind the account id."""
@@ -171,7 +174,18 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
 DETECTOR = Detector(
     name="arn",
     families=(
-        *("account_id", "bucket", "database", "load_balancer", "cluster", "function", "role", "user", "group", "policy"),
+        *(
+            "account_id",
+            "bucket",
+            "database",
+            "load_balancer",
+            "cluster",
+            "function",
+            "role",
+            "user",
+            "group",
+            "policy",
+        ),
         *("secret", "parameter", "queue", "topic", "table", "stream", "loggroup", "repository", "stack", "alias"),
         *("keypair", "resource", "endpoint", "kms_key", "distribution", "hosted_zone"),
     ),

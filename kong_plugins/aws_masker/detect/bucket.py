@@ -18,7 +18,11 @@ def bucket_span(text: bytes, start: int) -> Sequence[Span]:
     if not 3 <= end - start <= 255:
         return ()
     # `s3://acme-${env}/` holds a part of a name only
-    return (Span(start, end, "bucket", spread=text[end : end + 1] not in (b"{", b"$", b"*") and text[end : end + 2] != b"-$"),)
+    return (
+        Span(
+            start, end, "bucket", spread=text[end : end + 1] not in (b"{", b"$", b"*") and text[end : end + 2] != b"-$"
+        ),
+    )
 
 
 DETECTOR = Detector(

@@ -1,7 +1,7 @@
 """Secret access keys, session tokens and Bedrock API keys.
 
-A secret access key is 40 characters of base64's alphabet without any mark of its own. It is taken where a name beside it
-says so, and otherwise where its characters are as mixed as those of random bytes; hex digests and words are not.
+A secret access key is 40 characters of base64's alphabet without any mark of its own. It is taken where a name beside
+it says so, and otherwise where its characters are as mixed as those of random bytes; hex digests and words are not.
 """
 
 from __future__ import annotations

@@ -29,3 +29,5 @@ class Detector:
     """Samples in which nothing may be found."""
     bare: bool = True
     """False if the candidate is only a key or a border: the value behind it is searched for other families as well."""
+    characters: bool = False
+    """True if the pattern is matched on characters: a user's own pattern may hold `ü` in a class."""

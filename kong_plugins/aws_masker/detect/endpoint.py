@@ -53,7 +53,7 @@ class Host(NamedTuple):
 
 
 def _behind_slash(text: bytes, position: int) -> int:
-    """Return where the text goes on behind a slash at `position`, however it is written; `position` if none is there."""
+    """Return where the text goes on behind a slash at `position`, however written; `position` if none is there."""
     for slash in (b"/", b"\\/", b"\\\\/", b"%2F", b"%2f"):
         if text.startswith(slash, position):
             return position + len(slash)
@@ -91,7 +91,7 @@ def _database(host: Host, index: int) -> Iterator[Span]:
 
 
 def _first_label(family: str) -> Rule:
-    """Return a rule for hosts whose first label is the customer's: `ID.execute-api.REGION...`, `NAME-1.REGION.elb...`."""
+    """Return a rule for hosts with one label of the customer's: `ID.execute-api.REGION...`, `NAME-1.REGION.elb...`."""
 
     def rule(host: Host, index: int) -> Iterator[Span]:
         for at in host.own(index)[-1:]:  # the last: before it may stand what grep puts before a line
@@ -113,7 +113,7 @@ _PUBLIC_LABELS = frozenset(
 
 
 def _every_label(family: str) -> Rule:
-    """Return a rule for hosts with several labels of the customer's: `master.NAME.HASH.use1.cache`, `b-1.NAME.HASH.c5.kafka`."""
+    """Return a rule for hosts with several labels of the customer's: `master.NAME.HASH.use1.cache`, ..."""
 
     def rule(host: Host, index: int) -> Iterator[Span]:
         name_due = True
@@ -210,8 +210,10 @@ _RULES: dict[bytes, Rule] = {
     b"dax-clusters": _every_label("cluster"), b"kafka-serverless": _every_label("cluster"),
     b"iot": _first_label("endpoint"), b"mq": _first_label("endpoint"), b"vpce": _vpce,
     b"amazoncognito": _first_label("endpoint"), b"auth": _first_label("endpoint"),
-    b"elasticbeanstalk": _every_label("resource"), b"awsglobalaccelerator": _first_label("endpoint"), b"awsapprunner": _first_label("endpoint"),
-    b"awsapps": _first_label("endpoint"), b"signin": _first_label("endpoint"), b"cloudfront": _first_label("distribution"),
+    b"elasticbeanstalk": _every_label("resource"), b"awsglobalaccelerator": _first_label("endpoint"),
+    b"awsapprunner": _first_label("endpoint"),
+    b"awsapps": _first_label("endpoint"), b"signin": _first_label("endpoint"),
+    b"cloudfront": _first_label("distribution"),
     b"transfer": _first_label("endpoint"), b"notebook": _first_label("endpoint"), b"studio": _first_label("endpoint"),
 }  # fmt: skip
 
@@ -226,13 +228,17 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     if not ends_clean(text, end) or (text[end : end + 1] == b"-" and not text[start:end].endswith(b"-")):
         return ()
     begin = run_start(text, start, HOST_CHARS, _LONGEST_HOST)
-    begin = max(begin, text.rfind(b"amazonaws.com", begin, start) + 13) if b"amazonaws.com" in text[begin:start] else begin
+    begin = (
+        max(begin, text.rfind(b"amazonaws.com", begin, start) + 13) if b"amazonaws.com" in text[begin:start] else begin
+    )
     begin += len(text[begin:start]) - len(text[begin:start].lstrip(b"-._"))
     labels: list[Label] = []
     position = begin
     suffix = text[start:end]
     # the service itself may be part of the suffix: dabc.cloudfront.net, name.awsapps.com
-    host = text[begin:start] + (suffix[: suffix.index(b".", 1)] if suffix[1:].count(b".") and b"amazonaws" not in suffix else b"")
+    host = text[begin:start] + (
+        suffix[: suffix.index(b".", 1)] if suffix[1:].count(b".") and b"amazonaws" not in suffix else b""
+    )
     for value in host.split(b"."):
         labels.append(Label(position, value))
         position += len(value) + 1

@@ -1,11 +1,12 @@
 """The scan: all detectors over a text in two linear passes.
 
-How it works. Each detector brings a short, bounded RE2 pattern. One alternation of them all, leftmost and longest, finds
-the candidates without looking further ahead than the longest pattern; `re2.Set` then says which detectors a candidate
-belongs to, and these check it and give exact spans. Behind an accepted value the search goes on at its end. Behind a
-candidate that nobody accepts it goes on one byte later, as a value may begin inside it (`user-subnet-0a1b...` begins
-like a root id), unless the candidate is one word, inside which nothing can begin. Candidates being bounded, this is
-linear. Secret access keys have no beginning that could be anchored: their runs of characters are a pass of their own.
+How it works. Each detector brings a short, bounded RE2 pattern. One alternation of them all, leftmost and longest,
+finds the candidates without looking further ahead than the longest pattern; `re2.Set` then says which detectors a
+candidate belongs to, and these check it and give exact spans. Behind an accepted value the search goes on at its end.
+Behind a candidate that nobody accepts it goes on one byte later, as a value may begin inside it
+(`user-subnet-0a1b...` begins like a root id), unless the candidate is one word, inside which nothing can begin.
+Candidates being bounded, this is linear. Secret access keys have no beginning that could be anchored: their runs of
+characters are a pass of their own.
 
 Two detectors may claim the same bytes, as an account id inside a bucket's name. The rule: the longer one wins, and of
 two equally long ones the one with a shape of its own; what the winner leaves over of the other is masked as well.
@@ -24,12 +25,16 @@ from kong_plugins.aws_masker.detect.spans import ALNUM, Span
 from kong_plugins.aws_masker.families import NAME_FAMILIES
 
 _ONE_WORD = bytes(sorted(ALNUM)) + b".:"
+
+
 class _Pass:
     """One pass over the text with an alternation of detectors."""
 
     def __init__(self, detectors: Sequence[Detector]) -> None:
         self._detectors = tuple(detectors)
-        self._search = Pattern(b"|".join(b"(?:" + d.pattern + b")" for d in self._detectors)).search
+        self._search = Pattern(
+            b"|".join(b"(?:" + d.pattern + b")" for d in self._detectors), any(d.characters for d in self._detectors)
+        ).search
         self._owners = re2.Set.FullMatchSet(options()) if len(self._detectors) > 1 else None
         if self._owners is not None:
             for detector in self._detectors:
@@ -47,7 +52,7 @@ class _Pass:
                 found = detector.find(text, start, end)
                 if found:
                     yield from found
-                    position = max(end, max(span.end for span in found)) if detector.bare else end
+                    position = max(end, *(span.end for span in found)) if detector.bare else end
                     break
 
     def _asked(self, candidate: bytes) -> Iterable[Detector]:

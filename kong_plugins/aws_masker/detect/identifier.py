@@ -1,4 +1,4 @@
-"""Ids with a shape of their own that are neither hex ids of EC2 nor credentials: KMS, Route 53, Cognito, Organizations, ..."""
+"""Ids with a shape of their own that are neither hex ids of EC2 nor credentials: KMS, Route 53, Cognito, ..."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ MULTI_REGION_KEY = Detector(
     negatives=("mrk-0123", "xmrk-" + "0123456789abcdef" * 2, "mrk-" + "0123456789abcdef" * 2 + "0"),
 )
 
-_ZONE_BEFORE = Pattern(rb"(?i)(?:zone[s_/ -]{0,3}(?:ids?)?|hostedzone/|route ?53[^\n\x00]{0,32})(?:[^0-9A-Za-z\n]|\bis\b|\bid\b){0,16}$")
+_ZONE_BEFORE = Pattern(
+    rb"(?i)(?:zone[s_/ -]{0,3}(?:ids?)?|hostedzone/|route ?53[^\n\x00]{0,32})(?:[^0-9A-Za-z\n]|\bis\b|\bid\b){0,16}$"
+)
 
 
 def _find_zone(text: bytes, start: int, end: int) -> Sequence[Span]:
@@ -107,22 +109,8 @@ HOSTED_ZONE = Detector(
     summary="Route 53 hosted zones: `Z` and 7 to 31 capitals and digits",
     pattern=rb"Z[A-Z0-9]{7,31}",
     find=_find_zone,
-    positives=("/hostedzone/«Z3M3LMPEXAMPLE»", "zone_id = \"«Z0123456789ABCDEFGHIJ»\"", "«Z1D633PJN98FT9» in DNS"),
+    positives=("/hostedzone/«Z3M3LMPEXAMPLE»", 'zone_id = "«Z0123456789ABCDEFGHIJ»"', "«Z1D633PJN98FT9» in DNS"),
     negatives=("ZOOKEEPERSTATE", "Z", "ZSTD_COMPRESSION", "AZ0123456789ABCDEFGHIJ"),
-)
-
-COGNITO_POOL = Detector(
-    name="cognito_pool",
-    families=("cognito_pool",),
-    summary="Cognito user pools (`REGION_` and 9 letters and digits) and identity pools (`REGION:` and a UUID)",
-    pattern=_REGION + rb"(?:_[0-9A-Za-z]{9,55}|(?::|%3[Aa])" + _UUID + rb")",
-    find=lambda text, start, end: _find_pool(text, start, end),
-    positives=(
-        "pool us-east-1_«aB3dE5fG7»",
-        "identity eu-west-1:«12345678-abcd-4bcd-8bcd-123456789abc»",
-        "cognito-idp.us-east-1.amazonaws.com/us-east-1_«aB3dE5fG7»",
-    ),
-    negatives=("us-east-1_prod", "us-east-1:12345678", "us-east-1_lowercase"),
 )
 
 
@@ -136,6 +124,21 @@ def _find_pool(text: bytes, start: int, end: int) -> Sequence[Span]:
         return (Span(cut, end, "cognito_pool"),)
     mixed = any(48 <= byte <= 57 for byte in value) or not (value.islower() or value.isupper() or value.istitle())
     return (Span(cut, end, "cognito_pool"),) if mixed else ()
+
+
+COGNITO_POOL = Detector(
+    name="cognito_pool",
+    families=("cognito_pool",),
+    summary="Cognito user pools (`REGION_` and 9 letters and digits) and identity pools (`REGION:` and a UUID)",
+    pattern=_REGION + rb"(?:_[0-9A-Za-z]{9,55}|(?::|%3[Aa])" + _UUID + rb")",
+    find=_find_pool,
+    positives=(
+        "pool us-east-1_«aB3dE5fG7»",
+        "identity eu-west-1:«12345678-abcd-4bcd-8bcd-123456789abc»",
+        "cognito-idp.us-east-1.amazonaws.com/us-east-1_«aB3dE5fG7»",
+    ),
+    negatives=("us-east-1_prod", "us-east-1:12345678", "us-east-1_lowercase"),
+)
 
 
 def _find_organization(text: bytes, start: int, end: int) -> Sequence[Span]:

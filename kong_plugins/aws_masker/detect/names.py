@@ -1,8 +1,8 @@
 """Names without a shape of their own, by the key, flag or variable that they stand behind.
 
 A candidate is a key and its separator; the value behind it is read here. Behind a key that only AWS uses
-(`--db-instance-identifier`, `"FunctionName":`) any literal is a name; behind a common word (`bucket:`, `cluster =`) only
-one that can be nothing else: quoted or on a line of its own, and no ordinary word. References (`var.bucket`,
+(`--db-instance-identifier`, `"FunctionName":`) any literal is a name; behind a common word (`bucket:`, `cluster =`)
+only one that can be nothing else: quoted or on a line of its own, and no ordinary word. References (`var.bucket`,
 `aws_s3_bucket.logs.id`, `!Ref`, `${...}`), types and calls are no names.
 """
 
@@ -45,7 +45,7 @@ _SEPARATOR = "|".join(
         # key: value, "key" => "value", | key | value |, d["key"] = "value", colours between
         rf"{_COLOUR}{_QUOTE}?\]?{_COLOUR}{_BLANK}{_COLOUR}(?::|=>|:?=|\|){_COLOUR}{_BLANK}{_COLOUR}(?:&?{_CALL})?{_QUOTE}?",
         rf"{_CALL}{_BLANK}{_QUOTE}",  # .bucketName("value")
-        rf"[ \t]{{1,4}}(?:\\{{1,3}}\r?\n[ \t]{{0,32}}|\\n[ \t]{{0,32}})?{_QUOTE}?",  # --key value, also on the next line; key `value`
+        rf"[ \t]{{1,4}}(?:\\{{1,3}}\r?\n[ \t]{{0,32}}|\\n[ \t]{{0,32}})?{_QUOTE}?",  # --key value, key `value`
         r">",  # <Key>value</Key>
         rf"{_QUOTE}?{_BLANK}[:=]{_BLANK}\[[ \t\r\n]{{0,32}}{_QUOTE}?",  # "keys": ["value"
         rf"{_QUOTE},[ \t\r\n]{{0,32}}{_QUOTE}",  # ["--key", "value"], getenv("KEY", "value")
@@ -117,23 +117,28 @@ def _read(text: bytes, start: int, quoted: bool) -> int:
 
 def _is_certain(found: _Found) -> bool:
     """Decide whether what stands behind the key is a name."""
-    name, separator = found.name, found.separator
+    name = found.name
     if is_literal_word(name) or _is_reference(name):
         return False
-    word = is_word(name)
-    marked = separator.strip(b" \t\r\n\\n" + _QUOTES)
-    if not marked or marked in (b"-", b","):  # --key value, "--key", "value", bucket `acme-logs`, ENV KEY value
-        if found.is_flag:
-            return found.strong or not word
-        is_variable = found.text[found.key : found.key + 6].isupper() and b"ENV " in found.text[max(0, found.key - 40) : found.key]
-        return (found.quoted or is_variable) and not word
-    if found.is_flag or (marked == b"=" and _key(found).isupper()):
-        return found.strong or not word  # --key=value, KEY=value
+    mark = found.separator.strip(b" \t\r\n\\n" + _QUOTES)
+    if found.is_flag or (mark == b"=" and _key(found).isupper()):  # --key value, --key=value, KEY=value
+        return found.strong or not is_word(name)
+    if (
+        found.quoted and mark not in (b"", b"-", b",") and found.strong and _is_parameter(found)
+    ):  # "FunctionName": "main"
+        return len(name) >= 3 or not is_word(name)
+    return not is_word(name) and _is_literal(found, mark)
+
+
+def _is_literal(found: _Found, mark: bytes) -> bool:
+    """Tell whether the value, which is no ordinary word, is a literal: quoted, alone on its line, inside an element."""
     if found.quoted:
-        return not word or (found.strong and len(name) >= 3 and _is_parameter(found))
-    if marked.startswith(b">"):
-        return found.text[found.end : found.end + 2] == b"</" and not word
-    return not word and not _code_like(found)
+        return True
+    if mark in (b"", b"-", b","):  # words in a sentence, but for a Dockerfile's `ENV KEY value`
+        return _key(found).isupper() and b"ENV " in found.text[max(0, found.key - 40) : found.key]
+    if mark.startswith(b">"):
+        return found.text[found.end : found.end + 2] == b"</"
+    return not _code_like(found)
 
 
 def _is_reference(name: bytes) -> bool:
@@ -206,7 +211,7 @@ DETECTOR = Detector(
     find=_find,
     positives=(
         '"BucketName": "«acme-prod-logs»"',
-        r'{\"FunctionName\": \"«billing»\"}',
+        r"{\"FunctionName\": \"«billing»\"}",
         'bucket = "«acme-prod-logs»"',
         "bucket: «acme-prod-logs»",
         "bucket = «acme-prod-logs»\n",

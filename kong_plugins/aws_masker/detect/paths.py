@@ -1,4 +1,4 @@
-"""Names behind a path or a call that says what they are: the console's addresses, log groups, CodeCommit's, the SDKs'."""
+"""Names behind a path or a call that says what they are: of the console, of log groups, CodeCommit, the SDKs."""
 
 from __future__ import annotations
 
@@ -54,17 +54,55 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
 
 DETECTOR = Detector(
     name="paths",
-    families=("repository", "function", "cluster", "secret", "table", "stack", "queue", "bucket", "database", "alias", "resource"),
+    families=(
+        "repository",
+        "function",
+        "cluster",
+        "secret",
+        "table",
+        "stack",
+        "queue",
+        "bucket",
+        "database",
+        "alias",
+        "resource",
+    ),
     summary="names in the console's addresses, log groups, CodeCommit's addresses, and calls of the SDKs",
     pattern=(
-        rb"v1" + _SLASH + rb"repos" + _SLASH
-        + rb"|codecommit(?:::|%3A%3A)[a-z0-9-]{4,24}(?::|%3[Aa])" + _SLASH + _SLASH + rb"(?:[a-z0-9-]{1,32}@)?"
-        + rb"|(?:#|%23)" + _SLASH + rb"functions" + _SLASH
-        + rb"|s3" + _SLASH + rb"(?:buckets|object)" + _SLASH
-        + rb"|" + _SLASH + rb"aws" + _SLASH
-        + rb"(?:lambda|(?:rds|docdb|neptune)" + _SLASH + rb"(?:instance|cluster)|eks|ecs|codebuild|containerinsights|kafka)" + _SLASH
-        + rb"|(?:eks|ecs)" + _SLASH + rb"(?:home[^ \"'<>]{0,40}(?:#|%23)" + _SLASH + rb"?|v2" + _SLASH + rb")clusters" + _SLASH
-        + rb"|alias" + _SLASH
+        rb"v1"
+        + _SLASH
+        + rb"repos"
+        + _SLASH
+        + rb"|codecommit(?:::|%3A%3A)[a-z0-9-]{4,24}(?::|%3[Aa])"
+        + _SLASH
+        + _SLASH
+        + rb"(?:[a-z0-9-]{1,32}@)?"
+        + rb"|(?:#|%23)"
+        + _SLASH
+        + rb"functions"
+        + _SLASH
+        + rb"|s3"
+        + _SLASH
+        + rb"(?:buckets|object)"
+        + _SLASH
+        + rb"|"
+        + _SLASH
+        + rb"aws"
+        + _SLASH
+        + rb"(?:lambda|(?:rds|docdb|neptune)"
+        + _SLASH
+        + rb"(?:instance|cluster)|eks|ecs|codebuild|containerinsights|kafka)"
+        + _SLASH
+        + rb"|(?:eks|ecs)"
+        + _SLASH
+        + rb"(?:home[^ \"'<>]{0,40}(?:#|%23)"
+        + _SLASH
+        + rb"?|v2"
+        + _SLASH
+        + rb")clusters"
+        + _SLASH
+        + rb"|alias"
+        + _SLASH
         + rb"|secret\?name=|table\?name=|stackName="
         + rb"|\.Table\([\"']|get_queue_by_name\(QueueName=[\"']|\.Queue\([\"']"
         + rb"|terraform import [a-z0-9_.\[\]\"'-]{3,80} [\"']?"
@@ -81,5 +119,12 @@ DETECTOR = Detector(
         "key alias/«billing-prod»",
         "terraform import aws_s3_bucket.logs «acme-prod-logs»",
     ),
-    negatives=("#/functions/", "codecommit::eu-west-1://", "dynamodb.Table(name)", "s3/buckets/", "alias/aws/s3", "Table('users')"),
+    negatives=(
+        "#/functions/",
+        "codecommit::eu-west-1://",
+        "dynamodb.Table(name)",
+        "s3/buckets/",
+        "alias/aws/s3",
+        "Table('users')",
+    ),
 )

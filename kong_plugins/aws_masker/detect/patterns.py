@@ -1,7 +1,8 @@
 """RE2 on bytes, as the whole project uses it: leftmost and longest, without groups, spans as plain tuples.
 
-The match objects of google-re2's Python layer cost three times what the match itself costs, and a scan makes thousands
-of matches. So this calls the layer below them, which that package builds itself on: `RE2.Match(anchor, text, from, to)`.
+The match objects of google-re2's Python layer cost three times what the match itself costs, and a scan makes
+thousands of matches. So this calls the layer below them, which that package builds itself on: `RE2.Match(anchor,
+text, from, to)`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ _MEMORY = 64 << 20
 """Bytes that RE2 may use for the states of its automaton; short of it, it would fall back to a slower engine."""
 
 
-def options() -> re2.Options:
-    """Return RE2's options for matching bytes, leftmost and longest, without groups."""
+def options(characters: bool = False) -> re2.Options:
+    """Return RE2's options for leftmost and longest matches without groups, on bytes or on the characters of UTF-8."""
     chosen = re2.Options()
-    chosen.encoding = re2.Options.Encoding.LATIN1  # bytes are bytes: a value is ASCII, whatever stands around it
+    if not characters:  # a value is ASCII, whatever stands around it
+        chosen.encoding = re2.Options.Encoding.LATIN1
     chosen.longest_match = True
     chosen.never_capture = True
     chosen.max_mem = _MEMORY
@@ -28,13 +30,13 @@ def options() -> re2.Options:
 class Pattern:
     """A compiled pattern; immutable, shared by threads."""
 
-    def __init__(self, source: bytes) -> None:
-        """Compile `source`.
+    def __init__(self, source: bytes, characters: bool = False) -> None:
+        """Compile `source`, to be matched on bytes or on the characters of UTF-8.
 
         Raises:
             ValueError: if RE2 does not take it.
         """
-        self._re2 = re2._re2.RE2(source, options())
+        self._re2 = re2._re2.RE2(source, options(characters))
         if not self._re2.ok():
             raise ValueError(f"not an RE2 pattern: {self._re2.error().decode(errors='replace')}")
         self._match = self._re2.Match

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kong_plugins.aws_masker.detect.detector import Detector
-from kong_plugins.aws_masker.detect.spans import HEX, Span, ends_clean, starts_clean
+from kong_plugins.aws_masker.detect.patterns import Pattern
+from kong_plugins.aws_masker.detect.spans import Span, ends_clean, starts_clean
 
 INSTANCE_PREFIXES = ("i", "mi")
 PREFIXES = (
@@ -25,8 +26,11 @@ PREFIXES = (
     *("loc", "agent", "dss", "ws", "wsb", "lag", "dxcon", "dxvif", "dxlag", "ela", "asg"),
     *("mw", "oi", "ops", "copy-snap"),
 )
-_ALTERNATION = "|".join(sorted(dict.fromkeys((*INSTANCE_PREFIXES, *PREFIXES)), key=lambda prefix: (-len(prefix), prefix)))
+_ALTERNATION = "|".join(
+    sorted(dict.fromkeys((*INSTANCE_PREFIXES, *PREFIXES)), key=lambda prefix: (-len(prefix), prefix))
+)
 
+_UUID_GOES_ON = Pattern(rb"-[0-9a-fA-F]{4}-")
 _LENGTHS = {8, 17}
 _LONG_PREFIXES = (b"fsmt", b"fsap", b"fs")
 
@@ -39,10 +43,8 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
         return ()
     if not ends_clean(text, end) or not starts_clean(text, start):
         return ()
-    if text[end : end + 1] == b"-" and len(digits) == 8 and text[end + 1 : end + 2] and text[end + 1] in HEX:
-        # `r-0123abcd-...`: the beginning of a UUID that happens to stand behind a prefix
-        if len(text[end + 1 : end + 5].strip(bytes(HEX))) == 0 and text[end + 5 : end + 6] == b"-":
-            return ()
+    if len(digits) == 8 and _UUID_GOES_ON.match(text[end : end + 6]) > 0:
+        return ()  # `key-0123abcd-...`: a UUID behind a word
     return (Span(start, end, "ec2_instance" if prefix in (b"i", b"mi") else "resource_id"),)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from kong_plugins.aws_masker.detect.patterns import Pattern
+
 ALNUM = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 DIGITS = frozenset(b"0123456789")
-HEX = frozenset(b"0123456789abcdefABCDEF")
 HOST_CHARS = bytes(sorted(ALNUM)) + b"._-"
 
-_LONGEST_ESCAPE = 12
-_ESCAPE_LETTERS = frozenset(b"abfnrtv0")
-_ANSI_MIDDLE = b"0123456789;"
+_LONGEST_ESCAPE = 16
+_ESCAPE = Pattern(
+    rb"(?:\\[abfnrtv0]|%[0-9A-Fa-f]{2}|\\[uU][0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}"
+    rb"|(?:\x1b|\\x1b|\\u001[bB]|\\033|\\e)\[[0-9;]*[mK])\z"
+)
 
 
 class Span(NamedTuple):
@@ -32,21 +35,7 @@ def escape_ends_at(text: bytes, position: int) -> bool:
     A value often stands right behind one: `\n` and `\u0041` in JSON inside JSON, `%3A` in a URL, `ESC[31m` (raw or
     written as `\x1b[31m`, `\033[31m`) in a terminal's output. Only the last few bytes are looked at.
     """
-    tail = text[max(0, position - _LONGEST_ESCAPE) : position]
-    if len(tail) < 2:
-        return False
-    last = tail[-1]
-    if tail[-2:-1] == b"\\" and last in _ESCAPE_LETTERS:
-        return True
-    if len(tail) >= 3 and tail[-3:-2] == b"%" and last in HEX and tail[-2] in HEX:
-        return True
-    if len(tail) >= 6 and tail[-6:-4] in (b"\\u", b"\\U") and all(byte in HEX for byte in tail[-4:]):
-        return True
-    if len(tail) >= 4 and tail[-4:-2] == b"\\x" and last in HEX and tail[-2] in HEX:
-        return True
-    if tail[-1:] in b"mK":  # the end of a colour or erase sequence
-        return tail[:-1].rstrip(_ANSI_MIDDLE).endswith((b"\x1b[", b"\\x1b[", b"\\u001b[", b"\\033[", b"\\e["))
-    return False
+    return _ESCAPE.search(text[max(0, position - _LONGEST_ESCAPE) : position]) is not None
 
 
 def starts_clean(text: bytes, start: int) -> bool:

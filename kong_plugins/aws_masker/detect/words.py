@@ -13,20 +13,21 @@ _LONGEST_WORD = 11
 """A name of letters only that is longer is taken for a compound such as `acmeprodlogs`, unless it is listed below."""
 
 _LONG_WORDS = frozenset(
-    b"acceleration administration administrator architecture applications authentication authorization availability "
-    b"autoscaling certificate cloudformation cloudfrontdistribution collaboration communication compatibility compression "
-    b"configuration configurations connectivity containerinsights customresource decentralized description destination "
-    b"development distribution documentation elasticsearch environment environments experimental functionality "
-    b"getting-started identification implementation implementations information infrastructure initialization "
-    b"instrumentation integration integrations intelligence international internationalization introduction "
-    b"investigation kubernetes loadbalancer localization maintenance management microservice microservices "
-    b"misconfiguration notification notifications observability optimization orchestration organization organizations "
-    b"parameterization partitioning performance permissions personalization placeholder postgresql preproduction "
-    b"presentation processing production provisioning recommendation recommendations registration reliability "
-    b"replication representation requirements responsibility schedulerservice serialization specification subscription "
-    b"subscriptions synchronization telecommunications terraformstate transaction transactions transformation "
-    b"transformations troubleshooting undefined unauthorized unavailable understanding unspecified verification "
-    b"versioning virtualization visualization vulnerabilities vulnerability".split()
+    b"acceleration administration administrator architecture applications authentication authorization "
+    b"availability autoscaling certificate cloudformation cloudfrontdistribution collaboration communication "
+    b"compatibility compression configuration configurations connectivity containerinsights customresource "
+    b"decentralized description destination development distribution documentation elasticsearch environment "
+    b"environments experimental functionality getting-started identification implementation implementations "
+    b"information infrastructure initialization instrumentation integration integrations intelligence "
+    b"international internationalization introduction investigation kubernetes loadbalancer localization "
+    b"maintenance management microservice microservices misconfiguration notification notifications observability "
+    b"optimization orchestration organization organizations parameterization partitioning performance permissions "
+    b"personalization placeholder postgresql preproduction presentation processing production provisioning "
+    b"recommendation recommendations registration reliability replication representation requirements "
+    b"responsibility schedulerservice serialization specification subscription subscriptions synchronization "
+    b"telecommunications terraformstate transaction transactions transformation transformations troubleshooting "
+    b"undefined unauthorized unavailable understanding unspecified verification versioning virtualization "
+    b"visualization vulnerabilities vulnerability".split()
 )
 
 _STAND_INS = frozenset(

@@ -14,7 +14,7 @@ from kong_plugins.aws_masker.wire.headers import Headers, values
 from kong_plugins.aws_masker.wire.providers import Api, error_body
 
 
-class ClientGone(Exception):  # noqa: N818 - an event, not an error
+class ClientGone(Exception):
     """The client closed its connection."""
 
 

@@ -163,15 +163,13 @@ class Forwarder:
 
     def _lookup(self, masked: MaskedRequest, tenant: str) -> Lookup:
         """Look in this request's mapping first, then in what the tenant's earlier requests left behind."""
-        memory = self._vault.memory(tenant)
-        mapping = masked.mapping
+        known = self._masker.lookup(masked.mapping, tenant, self._vault.memory(tenant))
         found = self._metrics.restored
 
         def lookup(placeholder: bytes) -> bytes | None:
-            entry = mapping.get(placeholder) or memory.entry(placeholder)
-            if entry is None:
-                return None
-            found.inc()
-            return entry.value
+            value = known(placeholder)
+            if value is not None:
+                found.inc()
+            return value
 
         return lookup

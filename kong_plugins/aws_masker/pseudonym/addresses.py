@@ -6,7 +6,8 @@ be taken for an address that is to be masked, nor the other way round, by constr
 /24 are permuted so that prefixes are kept (Crypto-PAn: Xu, Fan, Ammar, Moon, "Prefix-Preserving IP Address
 Anonymization", 2002): two addresses share their first n bits exactly if their placeholders do. The last octet stays: a
 gateway is still .1, and what is a network or broadcast address remains one. It is a permutation: no two addresses share
-a placeholder.
+a placeholder, and the key inverts it. That is used for addresses that a model derives: shown the network 250.13.0.0/16
+it may propose 250.13.7.0/24, which becomes a network inside the real one.
 
 **Private IPv6.** `fc` and 40 bits for the /48 (20 of identity, 20 of proof), a 16-bit subnet number permuted within the
 /48, and 64 bits for the interface (0 stays 0). RFC 4193 leaves fc00::/8 undefined; networks are in fd00::/8.
@@ -20,6 +21,7 @@ probability of n**2 / 1.8e6. The masking notices that they do, and gives the sec
 
 from __future__ import annotations
 
+from collections.abc import Container
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
 from kong_plugins.aws_masker.detect.address import PRIVATE_V4
@@ -76,10 +78,42 @@ def _permuted(prf: Prf, number: int, kept: int, last: int) -> int:
     """Flip each bit from `kept` to `last` (counted from the left of 32) by a keyed function of all bits before it."""
     flips = 0
     for bit in range(kept, last):
-        prefix = number >> (32 - bit)
-        if prf.value("ipv4", b"%d/%d" % (prefix, bit))[0] & 1:
+        if _flips(prf, number >> (32 - bit), bit):
             flips |= 1 << (31 - bit)
     return number ^ flips
+
+
+def _flips(prf: Prf, prefix: int, bit: int) -> bool:
+    return bool(prf.value("ipv4", b"%d/%d" % (prefix, bit))[0] & 1)
+
+
+def derived(prf: Prf, placeholder: bytes, known: Container[bytes]) -> bytes | None:
+    """Return the private IPv4 address or network that `placeholder` would stand for, or None.
+
+    Only inside the /16s in `known` (see `site`): elsewhere the address is a text that merely looks like a placeholder.
+    """
+    if site(placeholder) not in known:
+        return None
+    bare, slash, length = placeholder.partition(b"/")
+    dotted = bare.replace(b"-", b".")
+    number = int(IPv4Address(dotted.decode()))
+    network = next((network for network, first in _RANGES if first == number >> 24), None)
+    if network is None:
+        return None
+    number = (number & 0x00FFFFFF) | int(network.network_address) & 0xFF000000
+    for bit in range(network.prefixlen, 32 - _LAST_OCTET):  # from the left: each bit hangs on the real ones before it
+        number ^= _flips(prf, number >> (32 - bit), bit) << (31 - bit)
+    if length and int(length) < 32 - _LAST_OCTET:
+        number &= ~((1 << (32 - int(length))) - 1)
+    text = str(IPv4Address(number)).encode()
+    return (text.replace(b".", b"-") if b"-" in bare else text) + slash + length
+
+
+def site(placeholder: bytes) -> bytes:
+    """Return the first two octets of an IPv4 placeholder, or nothing."""
+    parts = placeholder.replace(b"-", b".").partition(b"/")[0].split(b".")
+    valid = len(parts) == 4 and all(part.isdigit() and int(part) < 256 for part in parts)
+    return b".".join(parts[:2]) if valid else b""
 
 
 def _v6(prf: Prf, family: str, original: IPv6Address, bits: int | None) -> IPv6Address:

@@ -43,7 +43,6 @@ FORMS: dict[str, tuple[Form, ...]] = _FIXED | {
 """The forms of each family that keeps its structure by head and shape; account ids and addresses are not among them."""
 
 
-
 def _index() -> dict[bytes, tuple[Form, ...]]:
     forms = dict.fromkeys(form for of_family in FORMS.values() for form in of_family)
     by_head: dict[bytes, list[Form]] = {}

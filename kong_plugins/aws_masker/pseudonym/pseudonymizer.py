@@ -2,16 +2,17 @@
 
 What is promised, and how each promise is kept:
 
-*Deterministic.* A placeholder is a function of key, tenant, family and value, and of nothing else: no counter, no store.
+*Deterministic.* A placeholder is a function of key, tenant, family and value, and of nothing else: no counter, no
+store.
 
 *One-way.* It is a keyed pseudo-random function of the value; without the key it tells nothing, and even with the key it
 is turned back only by the mapping that was remembered (private IPv4 addresses excepted, whose permutation the key
 inverts).
 
 *Never given to two values.* Identities have at least 48 bits for names and keys, 40 for hex ids: 10,000 values of one
-family collide with a probability of 2e-7 and 5e-5. Account ids have six digits (see `addresses`). Private IPv4 addresses
-cannot collide. Whoever masks compares with what the placeholder stands for already, and on a collision takes the opaque
-form (65 bits) for the later value; so a collision costs a shape, never a wrong answer.
+family collide with a probability of 2e-7 and 5e-5. Account ids have six digits (see `addresses`). Private IPv4
+addresses cannot collide. Whoever masks compares with what the placeholder stands for already, and on a collision
+takes the opaque form (65 bits) for the later value; so a collision costs a shape, never a wrong answer.
 
 *Self-delimiting.* A head is followed by a fixed number of characters; accounts and addresses end where the digits end.
 Opaque ones are words by themselves. None occurs inside another: a payload has no hyphen, and a head no place in one.
@@ -65,6 +66,4 @@ class Pseudonymizer:
             return addresses.owns_account(self._prf, value)
         if b":" in value and family == "private_ip":
             return addresses.owns_v6(self._prf, value)
-        return any(
-            value.startswith(head) and shape.owns(self._prf, head, value) for head, shape in forms_at(value)
-        )
+        return any(value.startswith(head) and shape.owns(self._prf, head, value) for head, shape in forms_at(value))

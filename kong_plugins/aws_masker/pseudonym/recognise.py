@@ -1,9 +1,9 @@
 """Where in a text a placeholder may stand, and where its beginning may stand at the text's end.
 
-Models change what they repeat: `I-0C4E...`, `bucket\\-k7q2...`, `bucket&#45;k7q2...`, a non-breaking hyphen, a line broken
-inside. Such spellings are brought to the canonical one before it is looked up; as a lookup needs every character of
-identity and proof, nothing is restored wrongly by that. Account ids and addresses, which have no proof, are taken only
-exactly as they are.
+Models change what they repeat: `I-0C4E...`, `bucket\\-k7q2...`, `bucket&#45;k7q2...`, a non-breaking hyphen, a line
+broken inside. Such spellings are brought to the canonical one before it is looked up; as a lookup needs every
+character of identity and proof, nothing is restored wrongly by that. Account ids and addresses, which have no proof,
+are taken only exactly as they are.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kong_plugins.aws_masker.detect.patterns import Pattern, options
+from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import ALNUM, DIGITS, escape_ends_at, run_end
 from kong_plugins.aws_masker.pseudonym.heads import HEADS, OPAQUE_HEAD, forms_at
 
@@ -64,7 +64,10 @@ _UUID_BEGUN = (
 _UNIT_BEGUN = rb"(?i:ou)" + _HYPHEN + rb"[0-9A-Za-z]{4}(?:" + _HYPHEN_BEGUN + rb"|" + _HYPHEN + rb"[0-9A-Za-z]{0,11})"
 _HEADED_BEGUN = (
     rb"(?i:" + b"|".join(map(_spelled, [*sorted(HEADS), OPAQUE_HEAD])) + rb")"
-    rb"(?:[0-9A-Za-z]{0,%d}|[0-9A-Za-z]{1,%d}(?:\r|" % (_LONGEST, _LONGEST) + _BREAK + rb"[0-9A-Za-z]{0,%d}))" % _LONGEST
+    rb"(?:[0-9A-Za-z]{0,%d}|[0-9A-Za-z]{1,%d}(?:\r|"
+    % (_LONGEST, _LONGEST)
+    + _BREAK
+    + rb"[0-9A-Za-z]{0,%d}))" % _LONGEST
 )
 _BEGUN = Pattern(
     rb"(?:"

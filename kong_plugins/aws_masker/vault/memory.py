@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
 from kong_plugins.aws_masker.errors import MaskingFailed
-from kong_plugins.aws_masker.families import NAME_FAMILIES
+from kong_plugins.aws_masker.families import CONTEXT_FAMILIES
 from kong_plugins.aws_masker.text import Entry, Memory, NoMemory
 
 MAX_TENANTS = 1000
@@ -36,11 +36,11 @@ class _Tenant:
             return self._use(placeholder)
 
     def names(self) -> Sequence[Entry]:
-        """Return the entries of the families in `NAME_FAMILIES`; made anew only when one came or went."""
+        """Return the entries of the families in `CONTEXT_FAMILIES`; made anew only when one came or went."""
         with self._lock:
             self._expire()
             if self._names is None:
-                self._names = tuple(entry for entry, _ in self._entries.values() if entry.family in NAME_FAMILIES)
+                self._names = tuple(entry for entry, _ in self._entries.values() if entry.family in CONTEXT_FAMILIES)
             return self._names
 
     def remember(self, mapping: Mapping[bytes, Entry]) -> None:
@@ -80,7 +80,7 @@ class _Tenant:
         self._names_changed(entry)
 
     def _names_changed(self, entry: Entry) -> None:
-        if entry.family in NAME_FAMILIES:
+        if entry.family in CONTEXT_FAMILIES:
             self._names = None
 
 

@@ -1,0 +1,105 @@
+"""Placeholders of addresses and account ids: relations kept, nothing shared, derived networks turned back."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kong_plugins.aws_masker.detect.address import PRIVATE_V4
+from kong_plugins.aws_masker.masking import Masker, restore
+from kong_plugins.aws_masker.pseudonym import addresses
+from kong_plugins.aws_masker.pseudonym.prf import Prf
+from kong_plugins.aws_masker.settings import Settings
+from kong_plugins.aws_masker.text import Text
+
+PRF = Prf(bytes(range(32)), "")
+private = st.sampled_from(PRIVATE_V4).flatmap(
+    lambda network: st.integers(int(network[0]), int(network[-1])).map(IPv4Address)
+)
+
+
+def _masked(text: str) -> str:
+    return addresses.address(PRF, "private_ip", text.encode()).decode()
+
+
+def _common(first: IPv4Address, second: IPv4Address) -> int:
+    """Return how many leading bits two addresses share, 24 at most."""
+    return min(24, 32 - (int(first) ^ int(second)).bit_length())
+
+
+@given(private, private)
+def test_common_prefixes_are_kept(first: IPv4Address, second: IPv4Address) -> None:
+    """Two addresses share as many leading bits (to /24) as their placeholders do, and the last octet stays."""
+    masked = [IPv4Address(_masked(str(address))) for address in (first, second)]
+    ranges = [next(network for network in PRIVATE_V4 if address in network) for address in (first, second)]
+    if ranges[0] == ranges[1]:
+        assert _common(*masked) == max(_common(first, second), 8)
+    assert [int(address) & 255 for address in masked] == [int(address) & 255 for address in (first, second)]
+    assert (masked[0] == masked[1]) == (first == second)
+
+
+@given(private)
+def test_no_placeholder_is_an_address_to_be_masked(address: IPv4Address) -> None:
+    """Placeholders lie in 240.0.0.0/4: never routed, never a private address, so never masked again."""
+    assert IPv4Address(_masked(str(address))) in IPv4Network("240.0.0.0/4")
+
+
+@given(private, st.integers(16, 32))
+def test_a_network_holds_what_it_held(address: IPv4Address, length: int) -> None:
+    """The placeholder of an address lies in the placeholder of its network, which is still a network's own address."""
+    network = ip_network(f"{address}/{length}", strict=False)
+    masked = ip_network(_masked(str(network)))
+    if length <= 24:
+        assert IPv4Address(_masked(str(address))) in masked
+
+
+@given(private, st.integers(16, 24))
+def test_what_the_key_derives_is_the_inverse(address: IPv4Address, length: int) -> None:
+    """An address or network that was never masked, but lies where masked ones do, is turned back exactly."""
+    for text in (str(address), str(ip_network(f"{address}/{length}", strict=False))):
+        masked = addresses.address(PRF, "private_ip", text.encode())
+        assert addresses.derived(PRF, masked, {addresses.site(masked)}) == text.encode()
+        assert addresses.derived(PRF, masked, set()) is None
+
+
+def test_a_derived_subnet_comes_back_inside_the_real_network() -> None:
+    """Shown a VPC, the model proposes a subnet: what the client gets lies in the real VPC, and is masked the same again."""
+    masker = Masker(Settings(), bytes(range(32)))
+    session = masker.session()
+    (masked,) = session.mask([Text(b'cidr_block = "10.20.0.0/16"')])
+    assert masked is not None
+    vpc = IPv4Network(masked.split(b'"')[1].decode())
+    proposed = str(next(iter(vpc.subnets(new_prefix=24)))).encode()
+    answer = restore(b"use " + proposed + b" and 250.0.0.1", masker.lookup(session.mapping))
+    subnet = IPv4Network(answer.split()[1].decode())
+    assert subnet.subnet_of(IPv4Network("10.20.0.0/16"))
+    assert answer.endswith(b" and 250.0.0.1") or vpc.network_address.packed[1] == 0
+    (again,) = masker.session().mask([Text(answer.split()[1])])
+    assert again == proposed
+
+
+@pytest.mark.parametrize("value", ["fd12:3456:789a:1::5", "fd12:3456:789a::/48", "fd12:3456:789a:1::/64"])
+def test_ipv6_placeholders_prove_themselves(value: str) -> None:
+    """A unique local address stays one in shape, is recognised as ours by our key only, and keeps its /48."""
+    masked = addresses.address(PRF, "private_ip", value.encode())
+    assert masked.startswith(b"fc")
+    assert addresses.owns_v6(PRF, masked)
+    assert not addresses.owns_v6(Prf(bytes(32), ""), masked)
+    other = addresses.address(PRF, "private_ip", b"fd12:3456:789a:7::9")
+    assert masked.split(b":")[:3] == other.split(b":")[:3]
+
+
+@given(st.integers(0, 10**12 - 1))
+def test_account_ids_prove_themselves_in_both_notations(number: int) -> None:
+    """12 digits, the first not 0, the same ones with hyphens; the proof holds for our key."""
+    digits = b"%012d" % number
+    masked = addresses.account(PRF, digits)
+    dashed = addresses.account(PRF, b"-".join((digits[:4], digits[4:8], digits[8:])))
+    assert len(masked) == 12
+    assert masked[:1] != b"0"
+    assert dashed.replace(b"-", b"") == masked
+    assert addresses.owns_account(PRF, masked)
+    assert addresses.owns_account(PRF, dashed)
