@@ -1,14 +1,16 @@
 """The one place where an option is declared: name, type, bounds, default and meaning.
 
-The proxy's and the command line's configuration are read into `Settings`; the Kong schema is generated from it.
+The proxy's and the command line's configuration are read into `Settings`, a Kong plugin's into `PluginSettings`, which
+adds what only Kong's configuration decides; `schema.py` makes Kong's schema of it.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
 import re2
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from kong_plugins.aws_masker.errors import ConfigError
 
@@ -24,10 +26,14 @@ def _checked_pattern(pattern: str) -> str:
     except re2.error as error:
         reason = error.args[0] if error.args else "not valid"
         text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
-        raise ValueError(f"not an RE2 pattern: {text}") from None
+        # RE2 says `reason: the part of the pattern`, and no reason of RE2 holds ": "; a pattern may name a secret.
+        raise ValueError(f"not an RE2 pattern: {text.partition(': ')[0]}") from None
     if compiled.fullmatch(b"") is not None:
         raise ValueError("matches the empty string")
     return pattern
+
+
+_Pattern = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_checked_pattern)]
 
 
 class CustomPattern(BaseModel):
@@ -38,13 +44,20 @@ class CustomPattern(BaseModel):
     name: Annotated[
         str,
         Field(
-            pattern=r"^[a-z][a-z0-9]{1,23}$",
+            min_length=2,
+            max_length=24,
+            pattern="^[a-z][a-z0-9]*$",
             description="Names the family in reports and, upper-case, in the placeholder: 2 to 24 of a-z, 0-9.",
         ),
     ]
-    pattern: Annotated[str, Field(min_length=1, max_length=1000, description="RE2 pattern, matched on UTF-8.")]
-
-    _check = field_validator("pattern")(_checked_pattern)
+    pattern: Annotated[
+        _Pattern,
+        Field(
+            description="RE2 pattern, searched in the UTF-8 text: `.` and classes stand for characters, case counts. Of"
+            " several possible matches the leftmost is taken, and of those the longest, also where the pattern is lazy;"
+            " the search goes on behind it. The whole match is masked, groups or not."
+        ),
+    ]
 
 
 def _switch(what: str) -> Any:
@@ -83,8 +96,10 @@ class Settings(BaseModel):
         default=True,
         description="Placeholders keep the shape of what they stand for; if false they are opaque, typed tokens.",
     )
-    allowlist: tuple[str, ...] = Field(default=(), description="Values that are never masked, compared exactly.")
-    allowlist_patterns: tuple[str, ...] = Field(
+    allowlist: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="Values that are never masked, compared exactly."
+    )
+    allowlist_patterns: tuple[_Pattern, ...] = Field(
         default=(), description="RE2 patterns; a value that one of them matches as a whole is never masked."
     )
     allowlist_presets: tuple[Literal["aws-documentation"], ...] = Field(
@@ -106,11 +121,6 @@ class Settings(BaseModel):
         default=10_000, ge=100, le=10_000_000, description="Most mappings remembered for one tenant."
     )
 
-    @field_validator("allowlist_patterns")
-    @classmethod
-    def _patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_checked_pattern(pattern) for pattern in patterns)
-
     @field_validator("custom_patterns")
     @classmethod
     def _unique_names(cls, patterns: tuple[CustomPattern, ...]) -> tuple[CustomPattern, ...]:
@@ -120,14 +130,47 @@ class Settings(BaseModel):
         return patterns
 
 
-def from_mapping(fields: dict[str, Any]) -> Settings:
-    """Build `Settings` from plain data (a parsed TOML or YAML file, Kong's config).
+class PluginSettings(Settings):
+    """All options of the Kong plugin: those of the masker, and what only Kong's configuration decides."""
+
+    mode: Literal["enforce", "observe"] = Field(
+        default="enforce",
+        description="`enforce` masks; `observe` lets requests and answers pass as they are, unmasked, and only reports"
+        " what would have been masked.",
+    )
+    key: Annotated[SecretStr, Field(min_length=43)] | None = Field(
+        default=None,
+        description="The masking key: at least 32 bytes, in hex or base64. Without it the plugin server's environment"
+        " decides: AWS_MASKER_KEY, else the file that AWS_MASKER_KEY_FILE names.",
+    )
+    namespace: Annotated[str, Field(min_length=1, max_length=128, pattern="^[A-Za-z0-9._-]*$")] | None = Field(
+        default=None,
+        description="The tenant of requests without a Kong consumer; a consumer is always a tenant of its own."
+        " Placeholders and mappings of one tenant are of no use to another. 1 to 128 of A-Z, a-z, 0-9, `.`, `_`, `-`.",
+    )
+    anthropic_api_key: Annotated[SecretStr, Field(min_length=1)] | None = Field(
+        default=None,
+        description="Sent as `x-api-key` to the Anthropic API for clients that sent no credential of their own. Without"
+        " it the plugin server's environment decides: ANTHROPIC_API_KEY, else nothing is added.",
+    )
+    log_masked_requests: bool = Field(
+        default=False,
+        description="Log a line for each request in which something was masked: how many values of which kind, never a"
+        " value.",
+    )
+
+
+_Model = TypeVar("_Model", bound=Settings)
+
+
+def from_mapping(fields: Mapping[str, Any], model: type[_Model] = Settings) -> _Model:  # type: ignore[assignment]
+    """Build settings from plain data: a parsed TOML or YAML file, or Kong's config with `model=PluginSettings`.
 
     Raises:
         ConfigError: naming every wrong field and why, without repeating the values.
     """
     try:
-        return Settings.model_validate(fields)
+        return model.model_validate(fields)
     except ValidationError as error:
         problems = [
             f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"

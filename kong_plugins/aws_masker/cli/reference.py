@@ -1,4 +1,4 @@
-"""docs/configuration.md, made from `Settings`, so that the document and the code cannot differ.
+"""docs/configuration.md, made from `PluginSettings`, so that the document and the code cannot differ.
 
 python -m kong_plugins.aws_masker.cli.reference > docs/configuration.md
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from kong_plugins.aws_masker.settings import CustomPattern, Settings
+from kong_plugins.aws_masker.settings import CustomPattern, PluginSettings, Settings
 
 HEAD = """\
 <!-- Made from kong_plugins/aws_masker/settings.py by `python -m kong_plugins.aws_masker.cli.reference`. -->
@@ -35,6 +35,8 @@ An unknown field, a value out of bounds or a pattern that RE2 does not take is a
 file is loaded; nothing starts half configured. `aws-masker doctor --config FILE` checks a file,
 `aws-masker detectors --config FILE` shows what it switches on and off.
 
+The Kong plugin has the same settings in its `config`, and some of its own, listed at the end: see [Kong](kong.md).
+
 The key is not in this file. It comes from `AWS_MASKER_KEY` (hex or base64, at least 32 bytes) or from `--key-file`;
 without both, a key file is made on first use, readable by its owner only. Placeholders depend on it: another key gives
 other placeholders.
@@ -45,6 +47,7 @@ GROUPS = (
     ("How it is masked", lambda name: name in {"preserve_structure", "custom_patterns"}),
     ("What is left alone", lambda name: name.startswith("allowlist")),
     ("Bounds", lambda name: name.startswith("max_") or name == "mapping_ttl"),
+    ("Only in Kong's configuration", lambda name: name not in Settings.model_fields),
 )
 
 
@@ -54,7 +57,7 @@ def render() -> str:
     Raises:
         ValueError: if a setting belongs to no group, or to several.
     """
-    schema = Settings.model_json_schema()["properties"]
+    schema = PluginSettings.model_json_schema()["properties"]
     members = [(title, [name for name in schema if belongs(name)]) for title, belongs in GROUPS]
     if sorted(name for _, names in members for name in names) != sorted(schema):
         raise ValueError("every setting must be in exactly one group of the reference")
@@ -78,6 +81,11 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 def _type(field: dict[str, Any]) -> str:
     """Return a setting's type and bounds in words."""
+    if "anyOf" in field:
+        (field,) = (choice for choice in field["anyOf"] if choice["type"] != "null")
+        return "secret" if field.get("format") == "password" else str(field["type"])
+    if _choices(field):
+        return f"one of {', '.join(f'`{choice}`' for choice in _choices(field))}"
     if field["type"] == "array":
         items = field["items"]
         choices = f": {', '.join(f'`{choice}`' for choice in _choices(items))}" if _choices(items) else ""
@@ -92,7 +100,7 @@ def _choices(items: dict[str, Any]) -> list[str]:
 
 
 def _default(field: dict[str, Any]) -> str:
-    return f"`{json.dumps(field['default'])}`"
+    return "" if field["default"] is None else f"`{json.dumps(field['default'])}`"
 
 
 if __name__ == "__main__":
