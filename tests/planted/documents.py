@@ -190,10 +190,11 @@ delete: s3://«name:3»/a.txt
 }
 
 
-def _template(text: str) -> str:
+def template(text: str) -> str:
+    """Return a template of `plant` for a text whose holes are written «so»."""
     return text.replace("{", "{{").replace("}", "}}").replace("«", "{").replace("»", "}")
 
 
 DOCUMENTS: tuple[Planted, ...] = tuple(
-    plant(f"document-{name}", _template(text), 50, kind="document") for name, text in _DOCUMENTS.items()
+    plant(f"document-{name}", template(text), 50, kind="document") for name, text in _DOCUMENTS.items()
 )
