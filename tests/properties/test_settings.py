@@ -126,7 +126,7 @@ def test_a_custom_pattern_masks_what_it_matches() -> None:
     """Its name is in the placeholder, its matches are gone, and come back."""
     custom = [{"name": "ticket", "pattern": "TCK-[0-9]{4,}"}, {"name": "host", "pattern": r"[a-z0-9-]+\.corp\.globex"}]
     text = "TCK-12345 on db-7.corp.globex, see TCK-99999; TCK-1 stays."
-    settings = from_mapping({"custom_patterns": custom})
+    settings = from_mapping({"custom_patterns": custom}, Settings)
     (masked,), mapping = mask([Text(text.encode())], masker(settings))
     assert b"12345" not in masked
     assert b"corp.globex" not in masked
@@ -141,7 +141,7 @@ def test_a_custom_pattern_and_a_family_may_overlap() -> None:
     """Neither value gets through, and both come back."""
     custom = [{"name": "web", "pattern": "web-[a-z0-9-]+"}, {"name": "instance", "pattern": "i-[0-9a-f]{17}"}]
     text = "web-i-0abc1230abc123012 i-0abc1230abc123012 arn:aws:iam::444455556666:role/web-api-prod"
-    (masked,), mapping = mask([Text(text.encode())], masker(from_mapping({"custom_patterns": custom})))
+    (masked,), mapping = mask([Text(text.encode())], masker(from_mapping({"custom_patterns": custom}, Settings)))
     assert b"0abc123" not in masked
     assert b"web-api" not in masked
     assert b"444455556666" not in masked
