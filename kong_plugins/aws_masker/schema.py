@@ -13,12 +13,18 @@ from typing import Any
 
 from kong_plugins.aws_masker import keys
 from kong_plugins.aws_masker.errors import ConfigError
-from kong_plugins.aws_masker.settings import PluginSettings, from_mapping
+from kong_plugins.aws_masker.settings import PATTERN_FORMAT, PluginSettings, from_mapping
 
 KEY_FILE_VARIABLE = "AWS_MASKER_KEY_FILE"
 
 _PORTABLE_PATTERN = re.compile(r"\^(?:(?:[A-Za-z0-9_]|\[[A-Za-z0-9._-]+\])[*+]?)+\$")
-"""What means the same as a Lua pattern (Kong's `match`) and as a regular expression (pydantic's `pattern`)."""
+"""What means the same as a Lua pattern (Kong's `match_all`) and as a regular expression (pydantic's `pattern`)."""
+
+_NOT_IN_RE2 = [
+    {"pattern": pattern, "err": "RE2 patterns have no look-around and no atomic groups"}
+    for pattern in ("^%(%?<?[=!>]", r"[^\]%(%?<?[=!>]")
+]
+"""The commonest mistakes in a pattern, as Lua patterns, so that the Admin API says no at once."""
 
 _ADDED_BY_KONG = frozenset(
     {"route_id", "service_id", "consumer_id", "consumer_group_id", "plugin_instance_name", "ws_id"}
@@ -89,7 +95,9 @@ def _string_rules(field: Mapping[str, Any]) -> dict[str, Any]:
     if "pattern" in field:
         if not _PORTABLE_PATTERN.fullmatch(field["pattern"]):
             raise ValueError("a pattern that Lua would read differently")
-        rules["match"] = field["pattern"]
+        rules["match_all"] = [{"pattern": field["pattern"], "err": f"should match {field['pattern']}"}]
+    if field.get("format") == PATTERN_FORMAT:
+        rules["match_none"] = _NOT_IN_RE2
     if field.get("format") == "password":
         rules |= {"referenceable": True, "encrypted": True}
     return rules

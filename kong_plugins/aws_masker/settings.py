@@ -16,6 +16,9 @@ from kong_plugins.aws_masker.errors import ConfigError
 
 MIB = 1024 * 1024
 
+_PLACES = ((b"", 0), (b"a", 0), (b"a", 1))
+"""Whatever can match nothing at all does so at one of these places; `\\b`, for one, only beside a letter."""
+
 
 def _checked_pattern(pattern: str) -> str:
     """Return `pattern` if RE2 takes it and it cannot match nothing at all; raise ValueError otherwise."""
@@ -28,12 +31,19 @@ def _checked_pattern(pattern: str) -> str:
         text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
         # RE2 says `reason: the part of the pattern`, and no reason of RE2 holds ": "; a pattern may name a secret.
         raise ValueError(f"not an RE2 pattern: {text.partition(': ')[0]}") from None
-    if compiled.fullmatch(b"") is not None:
+    if any(compiled.fullmatch(text, place, place) for text, place in _PLACES):
         raise ValueError("matches the empty string")
     return pattern
 
 
-_Pattern = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_checked_pattern)]
+PATTERN_FORMAT = "re2"
+"""The `format` of patterns in the JSON schema of the models."""
+
+_Pattern = Annotated[
+    str,
+    Field(min_length=1, max_length=1000, json_schema_extra={"format": PATTERN_FORMAT}),
+    AfterValidator(_checked_pattern),
+]
 
 
 class CustomPattern(BaseModel):
