@@ -70,7 +70,7 @@ _TRUTH: dict[str, re.Pattern[bytes]] = {
 _NO_VALUE = re.compile(
     rb"(?i).*EXAMPLE.*|10\.0\.0\.0/8|172\.16\.0\.0/12|192\.168\.0\.0/16|aws-.*|your-.*|aws/.*|default"
 )
-_KEEP_EXAMPLES = frozenset({"access key", "secret key", "s3 uri", "arn bucket", "arn resource"})
+_KEEP_EXAMPLES = frozenset({"access key", "secret key", "arn bucket", "arn resource"})
 
 
 class Recall(NamedTuple):

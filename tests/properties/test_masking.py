@@ -46,10 +46,17 @@ def test_masking_masked_text_changes_nothing(request: list[Text], structure: boo
     assert again == [None] * len(request)
 
 
-@pytest.mark.parametrize("structure", [True, False])
-@pytest.mark.parametrize(
-    "planted", [p for p in SHAPED if "account" not in {s.kind for s in p.secrets}], ids=lambda planted: planted.family
-)
+_IPV4 = ("ip10", "ip172", "ip192", "ip100", "dashed", "net10", "net172", "net192")
+_PROVABLE = [
+    (planted, structure)
+    for planted in SHAPED
+    for structure in (True, False)
+    if not structure or not any(secret.kind.startswith(_IPV4) for secret in planted.secrets)
+]
+"""All but private IPv4 addresses that keep their shape: these only a memory or their company can tell."""
+
+
+@pytest.mark.parametrize(("planted", "structure"), _PROVABLE, ids=lambda value: getattr(value, "family", str(value)))
 def test_a_placeholder_proves_itself(planted: Planted, structure: bool) -> None:
     """Even a process that has never seen it leaves a placeholder alone, whatever stands around it."""
     (masked,), _ = mask([Text(planted.text.encode())], _by(structure))
@@ -83,7 +90,9 @@ def test_no_masked_value_remains_free_standing(request: list[Text], structure: b
     _, mapping = mask(request, _by(structure))
     lines = b"\n".join(sorted({entry.value for entry in mapping.values() if len(entry.value) > 7}))
     masked, _ = mask([*request, Text(lines)], _by(structure))
-    assert not {line for line in masked[-1].split(b"\n") if line and line.isalnum()} & set(lines.split(b"\n"))
+    assert not {
+        line for line in masked[-1].split(b"\n") if line.isalnum() and any(48 <= byte <= 57 for byte in line)
+    } & set(lines.split(b"\n"))
 
 
 @given(requests, STRUCTURE)
