@@ -67,8 +67,13 @@ _TRUTH: dict[str, re.Pattern[bytes]] = {
     }.items()
 }
 # What the examples write for "put yours here", whole ranges, and AWS's own: rightly left alone.
+_STAND_IN = (
+    rb"my[-_]?(?:[a-z]+-)*(?:group|asg|balancer|key|pair|keypair|cluster|function|bucket|table|role|stack|queue|topic|"
+    rb"layer|db|instance|project|nodegroup|logs|user|policy|alarm|stream|secret|repo|service|template)|bucket"
+)
 _NO_VALUE = re.compile(
-    rb"(?i).*EXAMPLE.*|10\.0\.0\.0/8|172\.16\.0\.0/12|192\.168\.0\.0/16|aws-.*|your-.*|aws/.*|default"
+    rb"(?i)(?:" + _STAND_IN + rb"|.*EXAMPLE.*|.*_a{9}|10\.0\.0\.0/8|172\.16\.0\.0/12|192\.168\.0\.0/16|"
+    rb"aws-.*|your-.*|aws/.*|default)"
 )
 _KEEP_EXAMPLES = frozenset({"access key", "secret key", "arn bucket", "arn resource"})
 
