@@ -7,7 +7,7 @@ Kong says of a schema when it loads the plugin, `filled` what the Admin API make
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 Fields = Sequence[Mapping[str, Mapping[str, Any]]]
@@ -129,24 +129,27 @@ _TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 def _broken_rule(field: Mapping[str, Any], value: Any) -> str | None:
-    """Apply the validators in Kong's order (`validators_order`)."""
+    """Apply the validators in Kong's order (`validators_order`); the first that is broken counts."""
+    return next(_broken_rules(field, value), None)
+
+
+def _broken_rules(field: Mapping[str, Any], value: Any) -> Iterator[str]:
     if "one_of" in field and value not in field["one_of"]:
-        return f"expected one of: {', '.join(field['one_of'])}"
+        yield f"expected one of: {', '.join(map(str, field['one_of']))}"
     if "between" in field and not field["between"][0] <= value <= field["between"][1]:
-        return "value should be between {} and {}".format(*field["between"])
+        yield "value should be between {} and {}".format(*field["between"])
     size = len(value.encode()) if isinstance(value, str) else 0
     minimum = field.get("len_min", 1) if field["type"] == "string" else 0  # Kong wants no empty texts by default
     if size < minimum:
-        return f"length must be at least {minimum}"
+        yield f"length must be at least {minimum}"
     if size > field.get("len_max", size):
-        return f"length must be at most {field['len_max']}"
+        yield f"length must be at most {field['len_max']}"
     for rule in field.get("match_none", ()):
         if lua_pattern(rule["pattern"]).search(value):
-            return str(rule["err"])
+            yield rule["err"]
     for rule in field.get("match_all", ()):
         if not lua_pattern(rule["pattern"]).search(value):
-            return str(rule["err"])
-    return None
+            yield rule["err"]
 
 
 _LUA_TOKENS = re.compile(
