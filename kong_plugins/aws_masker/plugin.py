@@ -1,0 +1,240 @@
+"""The plugin as Kong runs it: glue between Kong's phases and the pipeline, for one configuration.
+
+PDK calls of one event, each a trip to Kong and back:
+
+    access      6, or 8 where something is masked, and 1 for each header to remove (digests of the body: rare)
+    response    4, or 5 where something is restored, and 1 for each header to remove (Content-Encoding);
+                2 without a body
+    log         1 where a line is to be logged, else none
+
+Whatever goes wrong ends in `kong.response.exit` with the error in the shape of the client's API; see
+`pluginserver.server` for all that can.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import re2
+
+from kong_plugins.aws_masker import __version__, mark
+from kong_plugins.aws_masker.errors import MaskerError, MaskingFailed, RequestRefused, RestoreFailed
+from kong_plugins.aws_masker.mark import Mark
+from kong_plugins.aws_masker.masking import Masker
+from kong_plugins.aws_masker.pipeline import Head, MaskedRequest, ResponseRestorer, mask_request
+from kong_plugins.aws_masker.proxy.headers import refuse_upgrade
+from kong_plugins.aws_masker.proxy.logs import describe, log
+from kong_plugins.aws_masker.schema import key_of, kong_fields, settings_of
+from kong_plugins.aws_masker.text import Lookup
+from kong_plugins.aws_masker.vault.memory import MemoryVault
+from kong_plugins.aws_masker.wire.headers import values
+from kong_plugins.aws_masker.wire.providers import Api, api_of, error_body
+
+NAME = "aws-masker"
+Schema = kong_fields()
+version = __version__
+priority = 700
+"""After authentication (1000 and more), which tells the consumer, and after all plugins of Kong's that change a body
+(request-transformer 801, the AI plugins 750 to 780): what they add is masked too."""
+
+_MAX_HEADERS = 1000
+"""The most that Kong hands out (`kong/pdk/request.lua`)."""
+_NO_LIMIT = 0
+"""For `get_raw_body` under `MsgPack:1`: take the body from nginx's file whatever its size. `ProtoBuf:1` has no
+argument; there Kong tells the file's path."""
+_STREAM = re2.compile(rb'"stream"[ \t\r\n]*:[ \t\r\n]*true')
+_CREDENTIALS = (b"x-api-key", b"authorization", b"anthropic-api-key")
+
+HeaderList = Sequence[tuple[bytes, bytes]]
+
+
+class TooManyHeaders(RequestRefused):
+    """Kong may have left headers out, so what the body is cannot be known."""
+
+    status = 431
+    wording = "the request has too many headers"
+
+
+class Plugin:
+    """The plugin with one configuration; shared by all threads."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Raises ConfigError where the configuration, the key or a pattern is wrong."""
+        self._settings = settings_of(config)
+        self._masker = Masker(self._settings, key_of(self._settings, os.environ))
+        self._vault = MemoryVault(self._settings.mapping_ttl, self._settings.max_entries)
+        given = self._settings.anthropic_api_key
+        self._api_key = os.environ.get("ANTHROPIC_API_KEY", "") if given is None else given.get_secret_value()
+
+    def access(self, kong: Any) -> None:
+        """Mask the request; nothing of it goes upstream unless that worked (or the mode is `observe`)."""
+        api = Api.OTHER
+        try:
+            method, path = kong.request.get_method(), kong.request.get_path()
+            api = api_of(method, path)
+            if self._settings.mode == "observe":
+                self._observe(kong, method, path, api)
+            else:
+                self._enforce(kong, method, path)
+        except Exception as error:  # noqa: BLE001 - the edge: whatever it is, the request ends here
+            refuse(kong, api, error, MaskingFailed())
+
+    def response(self, kong: Any) -> None:
+        """Restore an answer that Kong holds whole."""
+        api = Api.OTHER
+        try:
+            marked = _marked(kong)
+            if marked is None or marked.observed:  # without a mark, another plugin answered before `access` ran
+                return
+            api = marked.api
+            body = kong.service.response.get_raw_body()
+            if body:
+                self._restore(kong, marked, body)
+        except Exception as error:  # noqa: BLE001 - the edge: the client gets an answer, whatever it is
+            refuse(kong, api, error, RestoreFailed())
+
+    def log(self, kong: Any) -> None:
+        """Log what was masked, if that is wanted. Runs when the client has its answer."""
+        observes = self._settings.mode == "observe"
+        if not (observes or self._settings.log_masked_requests):
+            return
+        marked = _marked(kong)
+        if marked is not None and marked.counts:
+            event = "request_would_be_masked" if observes else "request_masked"
+            log.info(event, request=marked.request, api=marked.api.value, families=marked.counts)
+
+    def _enforce(self, kong: Any, method: str, path: str) -> None:
+        """Mask, then mark: under `MsgPack:1` a failure between the two must not leave a mark."""
+        headers = _request_headers(kong)
+        refuse_upgrade(headers)
+        masked, tenant = self._masked(kong, Head(method, path, headers))
+        if masked.changed:
+            kong.service.request.set_raw_body(masked.body)
+        replaced, removed = _changes(headers, self._with_credential(masked))
+        for name in removed:
+            kong.service.request.clear_header(name)
+        if replaced:
+            kong.service.request.set_headers(replaced)
+        stream = _STREAM.search(masked.body) is not None
+        mapping = mark.values_of(masked.mapping)
+        marked = Mark(_new_id(), masked.api, tenant, stream, mapping=mapping, counts=masked.counts)
+        kong.ctx.shared.set(mark.NAME, marked.dump())
+        if masked.signed:
+            log.warning("values_in_signed_blocks", api=masked.api.value, families=masked.signed)
+
+    def _observe(self, kong: Any, method: str, path: str, api: Api) -> None:
+        """Find out what masking would do, and let the request pass as it came."""
+        counts: dict[str, int] = {}
+        try:
+            headers = _request_headers(kong)
+            refuse_upgrade(headers)
+            counts = self._masked(kong, Head(method, path, headers))[0].counts
+        except MaskerError as error:
+            log.warning("request_would_be_refused", api=api.value, code=error.code, **describe(error))
+        kong.ctx.shared.set(mark.NAME, Mark(_new_id(), api, "", observed=True, counts=counts).dump())
+
+    def _masked(self, kong: Any, head: Head) -> tuple[MaskedRequest, str]:
+        """Return the masked request and its tenant; the mapping is in the vault before anything can go upstream."""
+        body = kong.request.get_raw_body(_NO_LIMIT)
+        tenant = self._tenant(kong.client.get_consumer())
+        session = self._masker.session(tenant, self._vault.memory(tenant))
+        masked = mask_request(head, body, session, self._settings)
+        self._vault.remember(tenant, masked.mapping)
+        return masked, tenant
+
+    def _tenant(self, consumer: Mapping[str, Any] | None) -> str:
+        """Return whose mappings to use; the prefixes keep a consumer apart from a namespace of the same name."""
+        if consumer and consumer.get("id"):
+            return f"consumer:{consumer['id']}"
+        return f"namespace:{self._settings.namespace}" if self._settings.namespace else ""
+
+    def _with_credential(self, masked: MaskedRequest) -> HeaderList:
+        """Add the configured key where the client sent no credential of its own."""
+        wanted = masked.api is Api.ANTHROPIC and self._api_key
+        if not wanted or any(values(masked.headers, name) for name in _CREDENTIALS):
+            return masked.headers
+        return [*masked.headers, (b"x-api-key", self._api_key.encode())]
+
+    def _restore(self, kong: Any, marked: Mark, body: bytes) -> None:
+        status = kong.service.response.get_status()
+        # `kong.service.response.get_headers` gives nothing for a buffered answer: a proxy table, which Kong cannot
+        # send (`kong/pdk/service/response.lua`). The client's headers are by now the upstream's.
+        headers = _pairs(kong.response.get_headers(_MAX_HEADERS))
+        restorer = ResponseRestorer(marked.api, status, headers, self._lookup(marked), self._settings)
+        restored = restorer.feed(body) + restorer.close()
+        replaced, removed = _changes(headers, restorer.headers)
+        if restored == body and not removed:
+            return
+        for name in removed:
+            kong.response.clear_header(name)
+        kong.response.exit(status, restored, replaced)
+
+    def _lookup(self, marked: Mark) -> Lookup:
+        """Look in this request's mapping first, then in what the tenant's earlier requests left behind."""
+        mapping, memory = marked.mapping, self._vault.memory(marked.tenant)
+
+        def lookup(placeholder: bytes) -> bytes | None:
+            value = mapping.get(placeholder)
+            if value is not None:
+                return value
+            entry = memory.entry(placeholder)
+            return None if entry is None else entry.value
+
+        return lookup
+
+
+def refuse(kong: Any, api: Api, error: Exception, unforeseen: MaskerError) -> None:
+    """Answer the client with `error`, or with `unforeseen` where it is none of ours and may hold a value."""
+    shown = error if isinstance(error, MaskerError) else unforeseen
+    kong.response.exit(shown.status, error_body(api, shown), {"Content-Type": "application/json"})
+    log.warning("request_failed", api=api.value, code=shown.code, **describe(error))
+
+
+def _marked(kong: Any) -> Mark | None:
+    text = kong.ctx.shared.get(mark.NAME)
+    return mark.load(text) if text else None
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)
+
+
+def _request_headers(kong: Any) -> HeaderList:
+    headers = _pairs(kong.request.get_headers(_MAX_HEADERS))
+    if len(headers) >= _MAX_HEADERS:
+        raise TooManyHeaders
+    return headers
+
+
+def _pairs(table: Mapping[str, Any]) -> HeaderList:
+    """Return Kong's table of headers, a text or a list of texts each, as a list."""
+    return [
+        (_bytes(name), _bytes(one))
+        for name, value in table.items()
+        for one in (value if isinstance(value, list) else [value])
+    ]
+
+
+def _changes(before: HeaderList, after: HeaderList) -> tuple[dict[str, str | list[str]], list[str]]:
+    """Return which headers to set, and which to remove."""
+    old, new = _table(before), _table(after)
+    replaced = {name: value for name, value in new.items() if old.get(name) != value}
+    return replaced, [name for name in old if name not in new]
+
+
+def _table(headers: HeaderList) -> dict[str, str | list[str]]:
+    lists: dict[str, list[str]] = {}
+    for name, value in headers:
+        lists.setdefault(_text(name).lower(), []).append(_text(value))
+    return {name: texts[0] if len(texts) == 1 else texts for name, texts in lists.items()}
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else str(text).encode("utf-8", "surrogateescape")
