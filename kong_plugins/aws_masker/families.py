@@ -78,6 +78,9 @@ _ALL = (
 FAMILIES: dict[str, Family] = {family.name: family for family in _ALL}
 NAME_FAMILIES: frozenset[str] = frozenset(family.name for family in _ALL if family.name_like)
 
+WORD_FAMILIES: frozenset[str] = NAME_FAMILIES | {"endpoint"}
+"""Families whose values may be ordinary words, and are then masked in their context only."""
+
 CONTEXT_FAMILIES: frozenset[str] = NAME_FAMILIES | {
     "account_id",
     "kms_key",

@@ -21,7 +21,7 @@ from kong_plugins.aws_masker.detect.engine import Scanner, resolve
 from kong_plugins.aws_masker.detect.spans import Span
 from kong_plugins.aws_masker.errors import MaskingFailed
 from kong_plugins.aws_masker.families import CUSTOM_PREFIX, FAMILIES, NAME_FAMILIES
-from kong_plugins.aws_masker.pseudonym import addresses
+from kong_plugins.aws_masker.pseudonym.addresses import Derived
 from kong_plugins.aws_masker.pseudonym.prf import Prf
 from kong_plugins.aws_masker.pseudonym.pseudonymizer import Pseudonymizer
 from kong_plugins.aws_masker.restoring import StreamRestorer, restore
@@ -87,13 +87,12 @@ class Masker:
 
         Last come addresses that the model derived from the networks it was shown; see `pseudonym.addresses`.
         """
-        prf = Prf(self._key, tenant)
-        sites = {addresses.site(placeholder) for placeholder, entry in mapping.items() if entry.family == "private_ip"}
-        sites.discard(b"")
+        shown = (placeholder for placeholder, entry in mapping.items() if entry.family == "private_ip")
+        derived = Derived(Prf(self._key, tenant), shown)
 
         def lookup(placeholder: bytes) -> bytes | None:
             entry = mapping.get(placeholder) or memory.entry(placeholder)
-            return addresses.derived(prf, placeholder, sites) if entry is None else entry.value
+            return derived.original(placeholder) if entry is None else entry.value
 
         return lookup
 
@@ -151,6 +150,7 @@ class Session:
         self._masker = masker
         self._pseudonymizer = pseudonymizer
         self._memory = memory
+        self._masked_before = False
         self._owned: dict[tuple[str, bytes], bool] = {}
         self._assigned: dict[tuple[str, bytes], bytes | None] = {}
         self.mapping: dict[bytes, Entry] = {}
@@ -198,6 +198,7 @@ class Session:
         """Yield the spans in order, each with the index of its text; one name has one family in the whole request."""
         buffer = document.buffer
         spans = self._masker.spans(buffer)
+        self._masked_before = self._is_masked_text([(span.family, buffer[span.start : span.end]) for span in spans])
         certain = self._certain(buffer, spans)
         remembered = self._masker.remembered(self._memory.names())
         spreaders = [Spreader(certain)] if certain else []
@@ -232,7 +233,30 @@ class Session:
                 certain.update((spelling, span.family) for spelling in spellings(span.family, value))
         return certain
 
+    def _is_masked_text(self, values: Sequence[tuple[str, bytes]]) -> bool:
+        """Tell whether the private IPv4 addresses of a text are placeholders already; they cannot prove it themselves.
+
+        They are if the text has other values and each of these proves to be ours, since masking would not have left a
+        foreign one; or if every address is remembered as a placeholder, and none as an address. An address that has
+        never been masked passes by that only if it is alone in its request and equals one of n remembered placeholders:
+        with a probability of n / 2**24 in 10.0.0.0/8.
+        """
+        others = [value for value in values if not _is_private_v4(*value)]
+        if others and all(self._owns(*value) for value in others):
+            return True
+        inside = [value for value in values if _is_private_v4(*value)]
+        return bool(inside) and all(self._is_remembered_placeholder(*value) for value in set(inside))
+
+    def _is_remembered_placeholder(self, family: str, value: bytes) -> bool:
+        entry = self._memory.entry(value)
+        if entry is None or entry.family != family:
+            return False
+        own = self._memory.entry(self._pseudonymizer.placeholder(family, value))
+        return own is None or own.value != value
+
     def _owns(self, family: str, value: bytes) -> bool:
+        if _is_private_v4(family, value):
+            return self._masked_before
         key = (family, value)
         if key not in self._owned:
             self._owned[key] = self._pseudonymizer.owns(family, value)
@@ -253,3 +277,7 @@ class Session:
                 self.mapping[placeholder] = Entry(value, family)
                 return placeholder
         raise MaskingFailed("no free placeholder")
+
+
+def _is_private_v4(family: str, value: bytes) -> bool:
+    return family == "private_ip" and b":" not in value

@@ -9,7 +9,7 @@ from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, escape_ends_at
 from kong_plugins.aws_masker.detect.words import may_spread
-from kong_plugins.aws_masker.families import CONTEXT_FAMILIES, NAME_FAMILIES
+from kong_plugins.aws_masker.families import CONTEXT_FAMILIES, WORD_FAMILIES
 
 _NAME_JOINTS = ALNUM | frozenset(b"-_")
 """`acme-logs` does not stand by itself in `acme-logs-old`: that is another name."""
@@ -18,7 +18,7 @@ _NAME_JOINTS = ALNUM | frozenset(b"-_")
 @lru_cache(maxsize=1 << 16)
 def spreads(family: str, value: bytes) -> bool:
     """Tell whether a certain value is to be masked wherever it stands by itself: not if it may be an ordinary word."""
-    return family in CONTEXT_FAMILIES and (family not in NAME_FAMILIES or may_spread(value))
+    return family in CONTEXT_FAMILIES and (family not in WORD_FAMILIES or may_spread(value))
 
 
 def spellings(family: str, value: bytes) -> tuple[bytes, ...]:
@@ -43,7 +43,7 @@ class Spreader:
         """Yield where a known value stands by itself."""
         for index, start, end in self._automaton.find_matches_as_indexes(text):
             family = self._known[index][1]
-            joints = _NAME_JOINTS if family in NAME_FAMILIES else ALNUM
+            joints = _NAME_JOINTS if family in WORD_FAMILIES else ALNUM
             if end < len(text) and text[end] in joints:
                 continue
             if start and text[start - 1] in joints and not escape_ends_at(text, start):

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from kong_plugins.aws_masker.detect.address import PRIVATE_V4
 from kong_plugins.aws_masker.masking import Masker, restore
 from kong_plugins.aws_masker.pseudonym import addresses
+from kong_plugins.aws_masker.pseudonym.addresses import Derived
 from kong_plugins.aws_masker.pseudonym.prf import Prf
 from kong_plugins.aws_masker.settings import Settings
 from kong_plugins.aws_masker.text import Text
+from kong_plugins.aws_masker.vault.memory import MemoryVault
 
 PRF = Prf(bytes(range(32)), "")
 private = st.sampled_from(PRIVATE_V4).flatmap(
@@ -36,15 +38,17 @@ def test_common_prefixes_are_kept(first: IPv4Address, second: IPv4Address) -> No
     masked = [IPv4Address(_masked(str(address))) for address in (first, second)]
     ranges = [next(network for network in PRIVATE_V4 if address in network) for address in (first, second)]
     if ranges[0] == ranges[1]:
-        assert _common(*masked) == max(_common(first, second), 8)
+        assert _common(*masked) == _common(first, second)
     assert [int(address) & 255 for address in masked] == [int(address) & 255 for address in (first, second)]
     assert (masked[0] == masked[1]) == (first == second)
 
 
 @given(private)
-def test_no_placeholder_is_an_address_to_be_masked(address: IPv4Address) -> None:
-    """Placeholders lie in 240.0.0.0/4: never routed, never a private address, so never masked again."""
-    assert IPv4Address(_masked(str(address))) in IPv4Network("240.0.0.0/4")
+def test_a_placeholder_stays_in_its_range(address: IPv4Address) -> None:
+    """Whoever reads it sees a private address of the same kind."""
+    (of_it,) = [network for network in PRIVATE_V4 if address in network]
+    assert IPv4Address(_masked(str(address))) in of_it
+    assert _masked(str(address)) != str(address)
 
 
 @given(private, st.integers(16, 32))
@@ -58,27 +62,61 @@ def test_a_network_holds_what_it_held(address: IPv4Address, length: int) -> None
 
 @given(private, st.integers(16, 24))
 def test_what_the_key_derives_is_the_inverse(address: IPv4Address, length: int) -> None:
-    """An address or network that was never masked, but lies where masked ones do, is turned back exactly."""
-    for text in (str(address), str(ip_network(f"{address}/{length}", strict=False))):
+    """An address or network that was never masked, but lies where shown ones do, is turned back exactly."""
+    network = str(ip_network(f"{address}/{length}", strict=False))
+    shown = addresses.address(PRF, "private_ip", network.encode())
+    for text in (str(address), network):
         masked = addresses.address(PRF, "private_ip", text.encode())
-        assert addresses.derived(PRF, masked, {addresses.site(masked)}) == text.encode()
-        assert addresses.derived(PRF, masked, set()) is None
+        assert Derived(PRF, [shown]).original(masked) == text.encode()
+        assert Derived(PRF, []).original(masked) is None
 
 
 def test_a_derived_subnet_comes_back_inside_the_real_network() -> None:
-    """Shown a VPC, the model proposes a subnet: what the client gets lies in the real VPC, and is masked the same again."""
+    """Shown a VPC, the model proposes a subnet: what the client gets lies in the real VPC, and masks to the same."""
     masker = Masker(Settings(), bytes(range(32)))
     session = masker.session()
     (masked,) = session.mask([Text(b'cidr_block = "10.20.0.0/16"')])
     assert masked is not None
     vpc = IPv4Network(masked.split(b'"')[1].decode())
-    proposed = str(next(iter(vpc.subnets(new_prefix=24)))).encode()
-    answer = restore(b"use " + proposed + b" and 250.0.0.1", masker.lookup(session.mapping))
-    subnet = IPv4Network(answer.split()[1].decode())
-    assert subnet.subnet_of(IPv4Network("10.20.0.0/16"))
-    assert answer.endswith(b" and 250.0.0.1") or vpc.network_address.packed[1] == 0
-    (again,) = masker.session().mask([Text(answer.split()[1])])
-    assert again == proposed
+    proposed = str(list(vpc.subnets(new_prefix=24))[7]).encode()
+    answer = restore(b"use " + proposed + b" not 192.168.1.1", masker.lookup(session.mapping))
+    subnet = answer.split()[1]
+    assert IPv4Network(subnet.decode()).subnet_of(IPv4Network("10.20.0.0/16"))
+    assert answer.endswith(b" not 192.168.1.1")
+    assert masker.session().mask([Text(subnet)]) == [proposed]
+
+
+def test_masked_addresses_beside_placeholders_are_left_alone() -> None:
+    """Where all other values are placeholders, so are the addresses: no memory is needed to see that."""
+    masker = Masker(Settings(), bytes(range(32)))
+    (masked,) = masker.session().mask([Text(b"10.20.30.40 and i-0123456789abcdef0")])
+    assert masked is not None
+    assert masker.session().mask([Text(masked)]) == [None]
+
+
+def test_remembered_addresses_are_left_alone() -> None:
+    """With the tenant's memory, masking masked addresses changes nothing."""
+    masker = Masker(Settings(), bytes(range(32)))
+    vault = MemoryVault(60, 100)
+    session = masker.session()
+    (masked,) = session.mask([Text(b"10.20.30.40")])
+    assert masked is not None
+    vault.remember("", session.mapping)
+    assert masker.session(memory=vault.memory("")).mask([Text(masked)]) == [None]
+
+
+def test_an_address_beside_masked_ones_is_masked() -> None:
+    """A real address never passes because placeholders stand beside it, nor because it equals a remembered one."""
+    masker = Masker(Settings(), bytes(range(32)))
+    vault = MemoryVault(60, 100)
+    first = masker.session()
+    (masked,) = first.mask([Text(b"10.20.30.40")])
+    vault.remember("", first.mapping)
+    assert masked is not None
+    for text in (masked + b" 10.9.8.7", masked + b" i-0123456789abcdef0 10.9.8.7"):
+        (result,) = masker.session(memory=vault.memory("")).mask([Text(text)])
+        assert result is not None
+        assert b"10.9.8.7" not in result
 
 
 @pytest.mark.parametrize("value", ["fd12:3456:789a:1::5", "fd12:3456:789a::/48", "fd12:3456:789a:1::/64"])

@@ -9,6 +9,7 @@ from kong_plugins.aws_masker.detect import (
     account,
     address,
     arn,
+    blocks,
     bucket,
     credential,
     endpoint,
@@ -39,6 +40,7 @@ DETECTORS: tuple[Detector, ...] = (
     address.IPV4,
     address.IPV6,
     paths.DETECTOR,
+    blocks.DETECTOR,
     names.DETECTOR,
 )
 RUN_DETECTORS: tuple[Detector, ...] = (credential.SECRET_KEY,)

@@ -14,12 +14,15 @@ from kong_plugins.aws_masker.detect.spans import ALNUM, Span, ends_clean, run_en
 PREFIXES = ("AKIA", "ASIA", "ABIA", "ACCA", "AROA", "AIDA", "AGPA", "AIPA", "ANPA", "ANVA", "APKA", "ASCA")
 
 
+_LENGTHS = (20, 21)
 _SESSION_CHARS = bytes(sorted(ALNUM)) + b"_+=.@-"
 
 
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
-    if not starts_clean(text, start) or not ends_clean(text, end) or text[start:end].isalpha():
-        return ()  # letters only: a word in capitals; one real id in 900 has no digit
+    if not starts_clean(text, start) or not ends_clean(text, end):
+        return ()
+    if text[start:end].isalpha() and end - start not in _LENGTHS:
+        return ()  # a word in capitals; one real id in 28 has no digit, but all have one of two lengths
     spans = [Span(start, end, "access_key")]
     if text[end : end + 1] == b":":  # the session's name: AROA...:jane.doe@example.com
         stop = run_end(text, end + 1, _SESSION_CHARS)

@@ -13,26 +13,29 @@ from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import Span, ends_clean, starts_clean
 
 _LOOK_BACK = 80
+_FOREIGN = "계정|konto|账户|账号|アカウント|compte|cuenta|conta".encode()
 _NAMED = (
-    rb"(?i)(?:acc(?:oun)?t|owner|payer|payee|principal|registry|\baws|delegated[_ ]?admin)"
+    rb"(?i)(?:acc(?:oun)?t|owner|payer|payee|principal|registry|profile|\baws|delegated[_ ]?admin|" + _FOREIGN + rb")"
     rb"s?(?:[_ -]?(?:alias|arn))?(?:[_ -]?(?:ids?|numbers?|num|nos?\.?|nr\.?))?"
     rb"(?:[^0-9A-Za-z]|\\[nrt]|\x1b\[[0-9;]{0,8}m|(?:\b(?:value|String|is|was|are|of|in|for|from|to|the|our|your|my|this|that|prod|dev|staging|test|stage)\b)){0,24}"
 )
 _BEFORE = Pattern(_NAMED + rb"$")
-_LIST_BEFORE = Pattern(_NAMED + rb"(?:[0-9]{12}[\\nrt\s\"',|\[\]]+)+$")
+_NEXT = rb"(?:[\\nrt\s\"',|\[\]]+|[\"'],?\s{0,8}[\"']?[A-Za-z0-9_-]{1,24}[\"']?\s{0,4}[:=]\s{0,4}[\"'])"
+_LIST_BEFORE = Pattern(_NAMED + rb"(?:[A-Za-z0-9_{}= \t]{0,24}[\"'])?(?:[0-9]{12}" + _NEXT + rb")+$")
 _LIST_LOOK_BACK = 1200
-_NUMBER_BEFORE = Pattern(rb"[0-9]{12}[\\nrt\s\"',|\[\]]{1,24}$")
-_WORDS = (b"acc", b"owner", b"pay", b"principal", b"registry", b"aws", b"deleg")
+_NUMBER_BEFORE = Pattern(rb"[0-9]{12}" + _NEXT + rb"$")
+_WORDS = (b"acc", b"owner", b"pay", b"principal", b"registry", b"profile", b"aws", b"deleg", *_FOREIGN.split(b"|"))
 """What `_NAMED` begins with: most numbers of 12 digits have none of these before them."""
 _PATH_BEFORE = (b"AWSLogs/", b"awslogs/", b"::", b"accounts/", b"account/", b"aws-account-", b"aws://", b"account=")
 _REGION_BEHIND = Pattern(rb"-(?:[a-z]{2}|us-gov|us-iso[a-z]?)-[a-z]{4,14}-[0-9]\b")
 _REGION_BEFORE = Pattern(rb"(?:[a-z]{2}|us-gov|us-iso[a-z]?)-[a-z]{4,14}-[0-9]-$")
-_BEHIND = (b".signin.aws", b".dkr.ecr", b".dkr-ecr", b" eni-")
+_ACCOUNT_BEHIND = Pattern(rb" ?\((?:[A-Za-z0-9_-]{1,20} ){0,2}acc(?:oun)?t\)")
+_BEHIND = (b".signin.aws", b".dkr.ecr", b".dkr-ecr", b" eni-", b":role/", b":user/", b":root", b":function:")
 
 
 def _listed(text: bytes, start: int) -> bool:
     """Tell whether the number continues a list of account ids: `["111122223333", "444455556666"]`."""
-    if _NUMBER_BEFORE.search(text[max(0, start - 36) : start]) is None:
+    if _NUMBER_BEFORE.search(text[max(0, start - 60) : start]) is None:
         return False
     before = text[max(0, start - _LIST_LOOK_BACK) : start]
     return _LIST_BEFORE.search(before[before.rfind(b"\x00") + 1 :]) is not None
@@ -42,14 +45,14 @@ def _named(text: bytes, start: int) -> bool:
     """Tell whether what stands before `start` says that an account id follows."""
     before = text[max(0, start - _LOOK_BACK) : start]
     before = before[before.rfind(b"\x00") + 1 :]
-    if before.endswith(_PATH_BEFORE):
+    if before.endswith(_PATH_BEFORE) or (b"AWSReservedSSO_" in before and before.endswith(b"/")):
         return True
     lowered = before.lower()
     return any(word in lowered for word in _WORDS) and _BEFORE.search(before) is not None
 
 
 def _certain(text: bytes, start: int, end: int) -> bool:
-    if text[end : end + 12].startswith(_BEHIND):
+    if text[end : end + 12].startswith(_BEHIND) or _ACCOUNT_BEHIND.match(text[end : end + 48]) > 0:
         return True
     if text[start - 1 : start] == b"-" and (
         _REGION_BEHIND.match(text[end : end + 28]) > 0 or _REGION_BEFORE.search(text[max(0, start - 30) : start])
@@ -82,6 +85,7 @@ DETECTOR = Detector(
         "s3://x/AWSLogs/«210987654321»/CloudTrail",
         "cdk-hnb659fds-assets-«210987654321»-eu-west-1",
         "our account number is «210987654321».",
+        "«210987654321» (prod account), [profile «321098765432»_Admin], AWSReservedSSO_Admin_1a2b3c4d/«432109876543»",
     ),
     negatives=(
         "order 210987654321 shipped",

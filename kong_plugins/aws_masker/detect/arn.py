@@ -55,7 +55,7 @@ _WITHOUT_TYPES = frozenset((b"sns", b"sqs", b"codecommit", b"codepipeline"))
 _PUBLIC_ROLES = (b"AWSServiceRoleFor", b"AWSReservedSSO_")
 _PUBLIC_TYPES = frozenset((b"foundation-model", b"default-prompt-router", b"system-defined-inference-profile"))
 _VERSION = Pattern(rb"(?:v?[0-9]{1,6}|\$?LATEST)")
-_ADDED = Pattern(rb"-(?:[0-9A-Za-z]{6}|resource-[a-z2-7]{16})\z")
+_ADDED = Pattern(rb"-(?:[0-9A-Za-z]{6}|resource-[a-z2-7]{16}|AWSRESOURCE[A-Z2-7]{20})\z")
 """What Secrets Manager adds to a secret's name, or what stands for it in masked text."""
 _UUID = Pattern(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _REGION = rb"(?:us-gov|us-isob?|eusc-de|[a-z]{2})-[a-z]{4,14}-[0-9]"
@@ -124,7 +124,9 @@ def _names(service: bytes, rest: bytes, start: int) -> Iterator[Span]:
     for begin, _, value in segments:
         if _is_kept(value):
             continue
-        if family in ("kms_key", "distribution", "hosted_zone"):
+        if len(value) == 12 and value.isdigit():  # arn:aws:organizations::...:account/o-.../210987654321
+            yield Span(begin, begin + 12, "account_id", spread=True)
+        elif family in ("kms_key", "distribution", "hosted_zone"):
             yield Span(begin, begin + len(value), family, spread=True)
         else:
             yield from _pieces(begin, value, "resource" if _UUID.fullmatch(value) else family)

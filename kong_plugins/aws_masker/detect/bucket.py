@@ -29,7 +29,7 @@ DETECTOR = Detector(
     name="bucket",
     families=("bucket",),
     summary="S3 buckets in `s3://` URIs",
-    pattern=rb"s3[an]?(?:://|%3[Aa]%2[Ff]%2[Ff]|:\\{1,3}/\\{1,3}/)",
+    pattern=rb"[sS]3[an]?(?:://|%3[Aa]%2[Ff]%2[Ff]|:\\{1,3}/\\{1,3}/)",
     find=lambda text, _start, end: bucket_span(text, end),
     positives=(
         "aws s3 cp x s3://«acme-prod-logs»/2024/ --recursive",

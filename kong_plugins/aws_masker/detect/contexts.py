@@ -74,7 +74,7 @@ CONTEXTS = (
         ("role", "instance profile"),
     ),
     Context("user", ("iam user name", "iam user"), ("user name",)),
-    Context("group", ("security group name",), ("group name", "security group")),
+    Context("group", ("security group name", "group name"), ("security group",)),
     Context("policy", ("policy name",), ()),
     Context("secret", ("secret id", "secrets manager secret", "secret name"), ()),
     Context("parameter", ("ssm parameter name", "ssm parameter", "parameter name"), ()),
@@ -92,7 +92,7 @@ CONTEXTS = (
         ("load balancer name", "load balancer names", "target group name", "target group names"),
         ("load balancer", "elb name", "alb name"),
     ),
-    Context("keypair", ("key pair name", "key pair", "ssh key name"), ("key name",)),
+    Context("keypair", ("key pair name", "key pair", "ssh key name", "key names"), ("key name",)),
     Context("distribution", ("distribution id", "cloudfront distribution id"), ()),
     Context(
         "resource",

@@ -17,6 +17,7 @@ from kong_plugins.aws_masker.detect.spans import ALNUM, Span, escape_ends_at, ru
 _KEY_CHARS = bytes(sorted(ALNUM)) + b"/+"
 _RUN_CHARS = frozenset(_KEY_CHARS + b"=_-")
 _LOOK_BACK = 64
+_KEY_LENGTH = 40
 _SAYS_SECRET = Pattern(rb"(?i)secret[^\n\x00]{0,40}$|aws[a-z0-9_. -]{0,24}key[^0-9A-Za-z]{0,16}$")
 _KEY_ID_BEFORE = Pattern(rb"A(?:KIA|SIA)[A-Z0-9]{16}[^0-9A-Za-z]{1,8}$")
 _ENTROPY = 4.25
@@ -38,18 +39,36 @@ def _looks_random(value: bytes) -> bool:
     )
 
 
+_ESCAPED = ((b"\\\\/", b"/"), (b"\\/", b"/"), *((code, b"/") for code in (b"\\u002F", b"\\u002f", b"%2F", b"%2f")))
+_ESCAPED += tuple((code, b"+") for code in (b"\\u002B", b"\\u002b", b"%2B", b"%2b"))
+"""How JSON of .NET and PHP and URLs write the two characters of base64 that are no letters."""
+
+
+def _unescaped(value: bytes) -> bytes:
+    if b"\\" in value or b"%" in value:
+        for code, plain in _ESCAPED:
+            value = value.replace(code, plain)
+    return value
+
+
+def _own_start(text: bytes, start: int) -> int:
+    """Return where a run that begins at `start` begins without the remains of an escape, or -1 if it is a part only."""
+    before = text[start - 1 : start]
+    if before in (b"\\", b"[", b";", b"%"):  # `\nwJalr...`, ESC[32mwJalr...
+        escape = next((width for width in range(1, 6) if escape_ends_at(text, start + width)), 0)
+        return start + escape
+    return start if not before or before[0] not in _RUN_CHARS or before == b"=" else -1  # KEY=wJalr...
+
+
 def _find_run(text: bytes, start: int, end: int) -> Sequence[Span]:
-    if start and text[start - 1] in b"\\[;%":  # `\nwJalr...`, ESC[32mwJalr...
-        first = start
-        start = next((start + width for width in range(1, 6) if escape_ends_at(text, start + width)), start)
-        clean = start > first or text[start - 1] not in _RUN_CHARS
-    else:
-        clean = start == 0 or text[start - 1] not in _RUN_CHARS or text[start - 1] == ord("=")  # KEY=wJalr...
-    while end - start > 40 and text[start] == ord("/"):  # a path's slash before it
-        start += 1
-    if not clean or end - start != 40 or (end < len(text) and text[end] in _RUN_CHARS):
+    start = _own_start(text, start)
+    if start < 0 or (end < len(text) and text[end] in _RUN_CHARS):
         return ()
-    value = text[start:end]
+    value = _unescaped(text[start:end])
+    while len(value) > _KEY_LENGTH and value[:1] == b"/" == text[start : start + 1]:  # a path's slash before it
+        start, value = start + 1, value[1:]
+    if len(value) != _KEY_LENGTH:
+        return ()
     before = text[max(0, start - _LOOK_BACK) : start]
     before = before[before.rfind(b"\x00") + 1 :]
     if _KEY_ID_BEFORE.search(before) or _looks_random(value) or (_SAYS_SECRET.search(before) and _may_be_key(value)):
@@ -67,7 +86,7 @@ SECRET_KEY = Detector(
     families=("secret_key",),
     summary="secret access keys: 40 characters of base64's alphabet, by the name beside them or by their entropy",
     # a run of its own pass: it may be long, and must not hide what stands inside it from the other detectors
-    pattern=rb"[A-Za-z0-9/+]{40,}",
+    pattern=rb"(?:[A-Za-z0-9/+]|\\{1,2}/|\\u002[BbFf]|%2[BbFf]){40,}",
     find=_find_run,
     positives=(
         "aws_secret_access_key = «" + "wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "QRSTUVWX12»",
@@ -94,8 +113,32 @@ def _find_token(text: bytes, start: int, end: int) -> Sequence[Span]:
         start = end
     elif not starts_clean(text, start):
         return ()
-    end = run_end(text, start, _TOKEN_CHARS)
+    end = _token_end(text, start)
     return (Span(start, end, "session_token"),) if end - start >= _SHORTEST_TOKEN else ()
+
+
+_TOKEN_GOES_ON = Pattern(rb"\\{1,2}/|\\u00(?:2[BbFf]|3[Dd])|(?:\\r)?\\n[ \t]{0,16}|\r?\n[ \t]{0,16}")
+_SHORTEST_LINE = 60
+"""Tokens are wrapped at 64 or 76 characters: by base64, in YAML blocks, in mails."""
+
+
+def _token_end(text: bytes, start: int) -> int:
+    """Return where a token ends that may hold escapes, or be wrapped into lines."""
+    line = start
+    while True:
+        end = run_end(text, start, _TOKEN_CHARS)
+        further = end + max(0, _TOKEN_GOES_ON.match(text[end : end + 20]))
+        if further == end:
+            return end
+        if text[end : end + 2] not in (
+            b"\\/",
+            b"\\u",
+            b"\\\\",
+        ):  # a line's end: only behind a full line, before another run
+            if end - line < _SHORTEST_LINE or run_end(text, further, _TOKEN_CHARS) - further < _SHORTEST_LINE // 4:
+                return end
+            line = further
+        start = further
 
 
 SESSION_TOKEN = Detector(

@@ -97,7 +97,7 @@ def _first_label(family: str) -> Rule:
         for at in host.own(index)[-1:]:  # the last: before it may stand what grep puts before a line
             value = host.labels[at].value
             skip = next((len(kind) for kind in (b"internal-", b"search-", b"vpc-") if value.startswith(kind)), 0)
-            yield host.span(at, family, skip=skip)
+            yield host.span(at, family, skip=skip, spread=True)
 
     return rule
 

@@ -67,7 +67,7 @@ def _rank(span: Span) -> tuple[int, bool, int]:
 
 def resolve(spans: Iterable[Span]) -> list[Span]:
     """Return `spans` without overlaps, in order of place, by the rule in the module's docstring."""
-    ordered = sorted(set(spans))
+    ordered = sorted({span for span in spans if span.end > span.start})
     chosen: list[Span] = []
     cluster: list[Span] = []
     reach = -1

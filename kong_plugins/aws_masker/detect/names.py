@@ -15,7 +15,7 @@ from kong_plugins.aws_masker.detect.contexts import CONTEXTS
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end
-from kong_plugins.aws_masker.detect.words import is_literal_word, is_word
+from kong_plugins.aws_masker.detect.words import is_literal_word, is_reference, is_word
 
 
 def _spelled(phrase: str) -> str:
@@ -56,12 +56,8 @@ _SEPARATOR = "|".join(
 )
 
 _NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
+_LONGEST = 255
 _QUOTES = b"\"'`"
-_REFERENCES = frozenset(
-    b"var local module data self each props this args config param params event process os env settings options ctx "
-    b"input std req request response context Ref GetAtt Sub Fn ImportValue cfg obj opts result output resource".split()
-)
-"""What an expression of Terraform, CloudFormation or a program begins with, before its first dot."""
 _HOST_SUFFIXES = (b".amazonaws.com", b".amazonaws.com.cn", b".on.aws", b".cloudfront.net", b".internal")
 """A host name has detectors of its own, which leave its public parts alone."""
 
@@ -103,6 +99,8 @@ _FLAG_CHARS = bytes(sorted(ALNUM)) + b"-"
 def _read(text: bytes, start: int, quoted: bool) -> int:
     """Return where the name that begins at `start` ends, or `start` if what stands there cannot be one."""
     end = run_end(text, start, _NAME_CHARS)
+    while text.startswith((b"\\/", b"%2F", b"%2f"), end) and end - start < _LONGEST:  # slashes, written otherwise
+        end = run_end(text, end + (2 if text[end] == ord("\\") else 3), _NAME_CHARS)
     behind = text[end : end + 1]
     if quoted:
         if behind not in (b'"', b"'", b"`", b"\\"):
@@ -111,14 +109,16 @@ def _read(text: bytes, start: int, quoted: bool) -> int:
         end -= len(text[start:end]) - len(text[start:end].rstrip(b"./+@"))
         if behind in (b"(", b"{", b"[", b"$", b"*", b":"):
             return start
-    usable = 2 <= end - start <= 255 and text[start] not in b"-.+@" and not text[start:end].endswith(_HOST_SUFFIXES)
+    usable = (
+        2 <= end - start <= _LONGEST and text[start] not in b"-.+@" and not text[start:end].endswith(_HOST_SUFFIXES)
+    )
     return end if usable else start
 
 
 def _is_certain(found: _Found) -> bool:
     """Decide whether what stands behind the key is a name."""
     name = found.name
-    if is_literal_word(name) or _is_reference(name):
+    if is_literal_word(name) or is_reference(name):
         return False
     mark = found.separator.strip(b" \t\r\n\\n" + _QUOTES)
     if found.is_flag or (mark == b"=" and _key(found).isupper()):  # --key value, --key=value, KEY=value
@@ -139,11 +139,6 @@ def _is_literal(found: _Found, mark: bytes) -> bool:
     if mark.startswith(b">"):
         return found.text[found.end : found.end + 2] == b"</"
     return not _code_like(found)
-
-
-def _is_reference(name: bytes) -> bool:
-    first, dot, _ = name.partition(b".")
-    return bool(dot) and (first in _REFERENCES or first.startswith(b"aws_"))
 
 
 def _is_parameter(found: _Found) -> bool:
@@ -177,7 +172,7 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     if behind == end or not _is_certain(found):
         return ()
     spans = [Span(end + _public_prefix(found.name), behind - 5 * found.name.endswith(b".fifo"), known[0], spread=True)]
-    if separator.rstrip(_QUOTES + b"\\ \t\r\n").endswith(b"["):
+    if separator.rstrip(_QUOTES + b"\\ \t\r\n").endswith(b"[") or (found.is_flag and text[stop - 1] in b"sS"):
         spans += _rest_of_list(found, known[0])
     return spans
 
@@ -192,8 +187,8 @@ def _rest_of_list(first: _Found, family: str) -> list[Span]:
     spans = []
     text, position = first.text, first.end
     for _ in range(100):
-        gap = run_end(text, position, b"\"'\\, \t\r\n")
-        if gap == position or b"," not in text[position:gap]:
+        gap = run_end(text, position, b" " if first.is_flag else b"\"'\\, \t\r\n")
+        if gap == position or (b"," not in text[position:gap] and not first.is_flag) or text[gap : gap + 1] == b"-":
             break
         end = run_end(text, gap, _NAME_CHARS)
         if end - gap < 2 or is_word(text[gap:end]):

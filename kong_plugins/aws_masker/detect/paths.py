@@ -52,61 +52,25 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     return (Span(end, stop, family, spread=True),)
 
 
+_ANCHORS = (
+    rb"v1/repos/",
+    rb"codecommit(?:::|%3A%3A)[a-z0-9-]{4,24}(?::|%3[Aa])//(?:[a-z0-9-]{1,32}@)?",
+    rb"(?:#|%23)/functions/",
+    rb"s3/(?:buckets|object)/",
+    rb"/aws/(?:lambda|eks|ecs|codebuild|containerinsights|kafka|(?:rds|docdb|neptune)/(?:instance|cluster))/",
+    rb"(?:eks|ecs)/(?:home[^ \"'<>]{0,40}(?:#|%23)/?|v2/)clusters/",
+    rb"alias/",
+    rb"secret\?name=|table\?name=|stackName=",
+    rb"\.Table\([\"']|get_queue_by_name\(QueueName=[\"']|\.Queue\([\"']",
+    rb"terraform import [a-z0-9_.\[\]\"'-]{3,80} [\"']?",
+)
+"""Slashes in them also stand for `\\/` and `%2F`."""
+
 DETECTOR = Detector(
     name="paths",
-    families=(
-        "repository",
-        "function",
-        "cluster",
-        "secret",
-        "table",
-        "stack",
-        "queue",
-        "bucket",
-        "database",
-        "alias",
-        "resource",
-    ),
-    summary="names in the console's addresses, log groups, CodeCommit's addresses, and calls of the SDKs",
-    pattern=(
-        rb"v1"
-        + _SLASH
-        + rb"repos"
-        + _SLASH
-        + rb"|codecommit(?:::|%3A%3A)[a-z0-9-]{4,24}(?::|%3[Aa])"
-        + _SLASH
-        + _SLASH
-        + rb"(?:[a-z0-9-]{1,32}@)?"
-        + rb"|(?:#|%23)"
-        + _SLASH
-        + rb"functions"
-        + _SLASH
-        + rb"|s3"
-        + _SLASH
-        + rb"(?:buckets|object)"
-        + _SLASH
-        + rb"|"
-        + _SLASH
-        + rb"aws"
-        + _SLASH
-        + rb"(?:lambda|(?:rds|docdb|neptune)"
-        + _SLASH
-        + rb"(?:instance|cluster)|eks|ecs|codebuild|containerinsights|kafka)"
-        + _SLASH
-        + rb"|(?:eks|ecs)"
-        + _SLASH
-        + rb"(?:home[^ \"'<>]{0,40}(?:#|%23)"
-        + _SLASH
-        + rb"?|v2"
-        + _SLASH
-        + rb")clusters"
-        + _SLASH
-        + rb"|alias"
-        + _SLASH
-        + rb"|secret\?name=|table\?name=|stackName="
-        + rb"|\.Table\([\"']|get_queue_by_name\(QueueName=[\"']|\.Queue\([\"']"
-        + rb"|terraform import [a-z0-9_.\[\]\"'-]{3,80} [\"']?"
-    ),
+    families=tuple(dict.fromkeys(family for _, family in _FAMILIES)),
+    summary="names in the console's addresses, log groups, CodeCommit's addresses, calls of the SDKs",
+    pattern=b"|".join(_ANCHORS).replace(b"/", _SLASH),
     find=_find,
     positives=(
         "https://git-codecommit.eu-west-1.amazonaws.com/v1/repos/«billing»",
@@ -127,4 +91,5 @@ DETECTOR = Detector(
         "alias/aws/s3",
         "Table('users')",
     ),
+    bare=False,
 )

@@ -38,7 +38,17 @@ _STAND_INS = frozenset(
     b"ap-northeast-2 ap-southeast-1 ap-southeast-2 ap-south-1 sa-east-1 ca-central-1".split()
 )
 
-_TEMPLATE = Pattern(rb"(?i)(?:your|my|some|the|example)[-_](?:[a-z]+[-_]?)+|[A-Z]+(?:_[A-Z]+)+|[a-z]+[-_]name")
+_NOUNS = (
+    rb"(?:s3[-_]?)?(?:bucket|function|lambda|table|role|cluster|queue|topic|stack|db|database|instance|key|key[-_]?pair|"
+    rb"secret|user|group|policy|alias|repo|repository|stream|domain|asg|template|app|application|project|resource|value)s?"
+)
+_TEMPLATE = Pattern(
+    rb"(?i)(?:your|my|some|the|example)[-_](?:aws[-_])?"
+    + _NOUNS
+    + rb"(?:[-_](?:name|id))?|"
+    + _NOUNS
+    + rb"[-_](?:name|id)"
+)
 _VERSION = Pattern(rb"v?[0-9]+(?:\.[0-9A-Za-z]+)*")
 _REGION = Pattern(rb"(?:us-gov|us-isob?|eusc-de|[a-z]{2})-[a-z]{4,14}-[0-9][a-z]?")
 _LITERALS = frozenset(
@@ -48,11 +58,24 @@ _LITERALS = frozenset(
 )
 
 
+_REFERENCES = frozenset(
+    b"var local module data self each props this args config param params event process os env settings options ctx "
+    b"input std req request response context Ref GetAtt Sub Fn ImportValue cfg obj opts result output resource".split()
+)
+"""What an expression of Terraform, CloudFormation or a program begins with, before its first dot."""
+
+
 def is_literal_word(value: bytes) -> bool:
     """Tell whether `value` is a keyword, a type or a stand-in: never a name, not even where only a name may stand."""
     if value.isalnum():
         return value.lower() in _LITERALS
     return (b"-" in value or b"_" in value) and _TEMPLATE.fullmatch(value)
+
+
+def is_reference(name: bytes) -> bool:
+    """Tell whether `name` is an expression such as `var.bucket` or `aws_s3_bucket.logs.id`."""
+    first, dot, _ = name.partition(b".")
+    return bool(dot) and (first in _REFERENCES or first.startswith(b"aws_"))
 
 
 def is_word(value: bytes) -> bool:

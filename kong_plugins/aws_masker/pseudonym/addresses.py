@@ -1,13 +1,15 @@
 """Placeholders for addresses and account ids: values without room for a proof.
 
-**Private IPv4.** 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 and 100.64.0.0/10 are mapped into 240.0.0.0/4, which no
-network may route and no private network uses: to 250/8, 251.16/12, 252.168/16 and 253.64/10. So a placeholder can never
-be taken for an address that is to be masked, nor the other way round, by construction. Within a range the bits down to
-/24 are permuted so that prefixes are kept (Crypto-PAn: Xu, Fan, Ammar, Moon, "Prefix-Preserving IP Address
-Anonymization", 2002): two addresses share their first n bits exactly if their placeholders do. The last octet stays: a
-gateway is still .1, and what is a network or broadcast address remains one. It is a permutation: no two addresses share
-a placeholder, and the key inverts it. That is used for addresses that a model derives: shown the network 250.13.0.0/16
-it may propose 250.13.7.0/24, which becomes a network inside the real one.
+**Private IPv4.** An address stays in its range (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10): models
+reason about private networks and stumble over others. The bits between range and /24 are permuted so that prefixes are
+kept (Crypto-PAn: Xu, Fan, Ammar, Moon, "Prefix-Preserving IP Address Anonymization", 2002): two addresses share their
+first n bits exactly if their placeholders do. The last octet stays: a gateway is still .1, a network's own address
+remains one. Being a permutation, it gives no placeholder to two addresses, and, as the first bit always flips, none to
+itself. But being one of the very set it permutes, a placeholder cannot prove itself: whether addresses are placeholders
+already, only the text around them or a memory can tell (see `masking.Session`).
+
+The key inverts the permutation. That is used for addresses that a model derives: shown the network 10.13.0.0/16 it may
+propose 10.13.7.0/24, which becomes a network inside the real one.
 
 **Private IPv6.** `fc` and 40 bits for the /48 (20 of identity, 20 of proof), a 16-bit subnet number permuted within the
 /48, and 64 bits for the interface (0 stays 0). RFC 4193 leaves fc00::/8 undefined; networks are in fd00::/8.
@@ -21,13 +23,12 @@ probability of n**2 / 1.8e6. The masking notices that they do, and gives the sec
 
 from __future__ import annotations
 
-from collections.abc import Container
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address
 
 from kong_plugins.aws_masker.detect.address import PRIVATE_V4
 from kong_plugins.aws_masker.pseudonym.prf import Prf
 
-_RANGES: tuple[tuple[IPv4Network, int], ...] = tuple(zip(PRIVATE_V4, (250, 251, 252, 253), strict=True))
 _LAST_OCTET = 8
 
 
@@ -67,11 +68,11 @@ def _v4(prf: Prf, family: str, original: IPv4Address, bits: int | None) -> IPv4A
     number = int(original)
     if family != "private_ip":
         return IPv4Address((240 << 24) + int.from_bytes(prf.value(family, original.packed)[:4], "big") % (1 << 27))
-    network, first = next(pair for pair in _RANGES if original in pair[0])
+    network = next(network for network in PRIVATE_V4 if original in network)
     masked = _permuted(prf, number, network.prefixlen, 32 - _LAST_OCTET)
     if bits is not None and bits < 32 - _LAST_OCTET and number & ((1 << (32 - bits)) - 1) == 0:
         masked &= ~((1 << (32 - bits)) - 1)  # a network's own address stays one
-    return IPv4Address((masked & 0x00FFFFFF) | first << 24)
+    return IPv4Address(masked)
 
 
 def _permuted(prf: Prf, number: int, kept: int, last: int) -> int:
@@ -84,36 +85,57 @@ def _permuted(prf: Prf, number: int, kept: int, last: int) -> int:
 
 
 def _flips(prf: Prf, prefix: int, bit: int) -> bool:
+    if any(bit == network.prefixlen and prefix == int(network[0]) >> (32 - bit) for network in PRIVATE_V4):
+        return True  # the first bit behind the range always: no address is its own placeholder
     return bool(prf.value("ipv4", b"%d/%d" % (prefix, bit))[0] & 1)
 
 
-def derived(prf: Prf, placeholder: bytes, known: Container[bytes]) -> bytes | None:
-    """Return the private IPv4 address or network that `placeholder` would stand for, or None.
+class Derived:
+    """Turns back addresses that a model derived from the private IPv4 networks and hosts it was shown; immutable.
 
-    Only inside the /16s in `known` (see `site`): elsewhere the address is a text that merely looks like a placeholder.
+    Only inside a network whose placeholder is known, or beside a known host in its /24: elsewhere an address in an
+    answer is one that the model made up or knows from its books, such as 192.168.1.1.
     """
-    if site(placeholder) not in known:
-        return None
-    bare, slash, length = placeholder.partition(b"/")
-    dotted = bare.replace(b"-", b".")
-    number = int(IPv4Address(dotted.decode()))
-    network = next((network for network, first in _RANGES if first == number >> 24), None)
-    if network is None:
-        return None
-    number = (number & 0x00FFFFFF) | int(network.network_address) & 0xFF000000
-    for bit in range(network.prefixlen, 32 - _LAST_OCTET):  # from the left: each bit hangs on the real ones before it
-        number ^= _flips(prf, number >> (32 - bit), bit) << (31 - bit)
-    if length and int(length) < 32 - _LAST_OCTET:
-        number &= ~((1 << (32 - int(length))) - 1)
-    text = str(IPv4Address(number)).encode()
-    return (text.replace(b".", b"-") if b"-" in bare else text) + slash + length
+
+    def __init__(self, prf: Prf, placeholders: Iterable[bytes]) -> None:
+        """`placeholders`: those of private addresses and networks that the model was shown."""
+        self._prf = prf
+        self._known: set[tuple[int, int]] = set()
+        for placeholder in placeholders:
+            number, length, _ = _parsed(placeholder)
+            bits = min(32 - _LAST_OCTET, length)
+            if number is not None:
+                self._known.add((number >> (32 - bits), bits))
+
+    def original(self, placeholder: bytes) -> bytes | None:
+        """Return what `placeholder` would stand for, or None."""
+        if not self._known:
+            return None
+        number, length, dashed = _parsed(placeholder)
+        if number is None or not any(
+            (number >> (32 - bits), bits) in self._known for bits in range(8, min(length, 24) + 1)
+        ):
+            return None
+        network = next(network for network in PRIVATE_V4 if IPv4Address(number) in network)
+        for bit in range(network.prefixlen, 32 - _LAST_OCTET):  # from the left: each bit hangs on the real ones before
+            number ^= _flips(self._prf, number >> (32 - bit), bit) << (31 - bit)
+        if length < 32 - _LAST_OCTET:
+            number &= ~((1 << (32 - length)) - 1)
+        text = str(IPv4Address(number)).encode()
+        _, slash, bits_text = placeholder.partition(b"/")
+        return (text.replace(b".", b"-") if dashed else text) + slash + bits_text
 
 
-def site(placeholder: bytes) -> bytes:
-    """Return the first two octets of an IPv4 placeholder, or nothing."""
-    parts = placeholder.replace(b"-", b".").partition(b"/")[0].split(b".")
-    valid = len(parts) == 4 and all(part.isdigit() and int(part) < 256 for part in parts)
-    return b".".join(parts[:2]) if valid else b""
+def _parsed(placeholder: bytes) -> tuple[int | None, int, bool]:
+    """Return a private IPv4 address as a number (None if it is none), its prefix length, and whether it is dashed."""
+    bare, _, length = placeholder.partition(b"/")
+    dashed = b"-" in bare
+    try:
+        address = IPv4Address(bare.replace(b"-", b".").decode())
+    except ValueError:
+        return None, 32, dashed
+    private = any(address in network for network in PRIVATE_V4)
+    return int(address) if private else None, int(length or 32), dashed
 
 
 def _v6(prf: Prf, family: str, original: IPv6Address, bits: int | None) -> IPv6Address:

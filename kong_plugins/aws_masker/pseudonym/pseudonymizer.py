@@ -17,9 +17,12 @@ takes the opaque form (65 bits) for the later value; so a collision costs a shap
 *Self-delimiting.* A head is followed by a fixed number of characters; accounts and addresses end where the digits end.
 Opaque ones are words by themselves. None occurs inside another: a payload has no hyphen, and a head no place in one.
 
-*Masking masked text changes nothing.* A candidate whose tag proves that this key made it is left alone. A foreign value
-is mistaken for one, and passes, with a probability of 2**-28 (hex ids), 10**-6 (account ids, which have no room for
-more) or 2**-30 and less (all others). Placeholders of IPv4 addresses lie where no address to be masked does.
+*Masking masked text changes nothing.* A candidate whose tag proves that this key made it is left alone. A foreign
+value is mistaken for one, and passes, with a probability of 2**-28 (hex ids), 10**-6 (account ids, which have no room
+for more) or 2**-30 and less (all others). Private IPv4 addresses have no room for a proof at all: whether those of a
+request are placeholders is told by the values around them and by the tenant's memory, see `masking.Session`; a text of
+addresses only, without memory, is masked again (and restored all the same). Placeholders of public addresses lie where
+no address to be masked does.
 
 *Look-alikes come back unharmed.* Only what was put into a mapping is ever restored; a text that merely has the shape is
 in none.
@@ -60,10 +63,14 @@ class Pseudonymizer:
 
     def owns(self, family: str, value: bytes) -> bool:
         """Tell whether `value`, found as one of `family`, is a placeholder that this key and tenant made."""
-        if value.startswith(OPAQUE_HEAD) and OPAQUE.owns(self._prf, value[: -OPAQUE.length], value):
+        # a placeholder between slashes may look like a secret key together with its neighbours
+        if any(self._owns_opaque(part) for part in (value.split(b"/") if family == "secret_key" else (value,))):
             return True
         if family == "account_id":
             return addresses.owns_account(self._prf, value)
         if b":" in value and family == "private_ip":
             return addresses.owns_v6(self._prf, value)
         return any(value.startswith(head) and shape.owns(self._prf, head, value) for head, shape in forms_at(value))
+
+    def _owns_opaque(self, value: bytes) -> bool:
+        return value.startswith(OPAQUE_HEAD) and OPAQUE.owns(self._prf, value[: -OPAQUE.length], value)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kong_plugins.aws_masker.detect.patterns import Pattern
-from kong_plugins.aws_masker.detect.spans import ALNUM, DIGITS, escape_ends_at, run_end
+from kong_plugins.aws_masker.detect.spans import ALNUM, DIGITS, escape_ends_at
 from kong_plugins.aws_masker.pseudonym.heads import HEADS, OPAQUE_HEAD, forms_at
 
 _HYPHEN = rb"(?:\\{0,3}-|&#45;|&#x2[dD];|&hyphen;|\xe2\x80[\x90\x91])"
@@ -25,9 +25,11 @@ _SHORTEST = 16
 _WORD = rb"[0-9A-Za-z]{%d,%d}" % (_SHORTEST, _LONGEST)
 _BROKEN = rb"[0-9A-Za-z]{1,%d}" % (_LONGEST - 1) + _BREAK + rb"[0-9A-Za-z]{1,%d}" % (_LONGEST - 1)
 _PAYLOAD = rb"(?:" + _WORD + rb"|" + _BROKEN + rb")"
+_FIRST = rb"(?:10|172|192|100|24[0-7])"
+"""First octets of IPv4 placeholders: private ranges, and 240.0.0.0/5 for public addresses."""
 _NUMBER = (
     rb"[0-9]{12}|[0-9]{4}-[0-9]{4}-[0-9]{4}"
-    rb"|2[45][0-9](?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2})?|2[45][0-9](?:-[0-9]{1,3}){3}"
+    rb"|" + _FIRST + rb"(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2})?|" + _FIRST + rb"(?:-[0-9]{1,3}){3}"
     rb"|fc[0-9a-f]{2}:[0-9a-f:]{2,36}(?:/[0-9]{1,3})?|2001:db8:[0-9a-f:]{2,36}(?:/[0-9]{1,3})?"
 )
 
@@ -54,7 +56,7 @@ def _begun(head: bytes) -> Iterator[bytes]:
 
 _NUMBER_BEGUN = (
     rb"[0-9]{1,12}|[0-9]{4}-[0-9]{0,4}|[0-9]{4}-[0-9]{4}-[0-9]{0,4}"
-    rb"|2[45][0-9](?:\.[0-9]{1,3}){0,3}\.?|2[45][0-9](?:\.[0-9]{1,3}){3}/[0-9]{0,2}|2[45][0-9](?:-[0-9]{1,3}){0,3}-?"
+    rb"|" + _FIRST + rb"(?:(?:\.[0-9]{1,3}){0,3}\.?|(?:\.[0-9]{1,3}){3}/[0-9]{0,2}|(?:-[0-9]{1,3}){0,3}-?)"
     rb"|fc?|fc[0-9a-f]{1,2}|fc[0-9a-f]{2}:[0-9a-f:]{0,36}(?:/[0-9]{0,3})?"
     rb"|2001:?|2001:d(?:b(?:8(?::[0-9a-f:]{0,36}(?:/[0-9]{0,3})?)?)?)?"
 )
@@ -153,7 +155,8 @@ def readings(text: bytes, start: int, end: int, before: bytes) -> Iterator[Readi
             behind = start + (length if ends is None else ends[length - 1])
             yield Reading(shape.spell(head, plain), behind, True)
     if plain[:3].upper() == OPAQUE_HEAD and plain.isalnum():
-        word = run_end(text, start, _ALNUM)
+        window = text[start : start + LONGEST]
+        word = start + len(window) - len(window.lstrip(_ALNUM))
         for stop in (word, end) if end > word else (word,):
             yield Reading(_plain(text[start:stop])[0].upper(), stop, False)
 

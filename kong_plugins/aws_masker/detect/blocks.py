@@ -1,0 +1,154 @@
+"""Things that are just called `name`: what they are the name of stands before them or behind.
+
+`resource "aws_sqs_queue" "q" {` before `name = "..."`, `aws eks describe-cluster` before `--name ...`, `Type: AWS::...`
+before `Name: ...`, and `"Name": "..."` beside an `"Arn"`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.patterns import Pattern
+from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end
+from kong_plugins.aws_masker.detect.words import is_literal_word, is_reference, is_word
+
+_LOOK_BACK = 400
+_LOOK_AHEAD = 160
+_LONGEST = 255
+_MOST_NAMES = 100
+_KINDS: tuple[tuple[bytes, str], ...] = (
+    (b"s3", "bucket"),
+    (b"sqs", "queue"),
+    (b"sns", "topic"),
+    (b"iam_role", "role"),
+    (b"instance_profile", "role"),
+    (b"iam_user", "user"),
+    (b"group_policy", "policy"),
+    (b"policy", "policy"),
+    (b"iam_group", "group"),
+    (b"security_group", "group"),
+    (b"log_group", "loggroup"),
+    (b"loggroup", "loggroup"),
+    (b"dynamodb", "table"),
+    (b"lambda", "function"),
+    (b"ssm", "parameter"),
+    (b"secretsmanager", "secret"),
+    (b"ecr", "repository"),
+    (b"eks", "cluster"),
+    (b"ecs", "cluster"),
+    (b"msk", "cluster"),
+    (b"kafka", "cluster"),
+    (b"elasticache", "cluster"),
+    (b"redshift", "cluster"),
+    (b"rds", "database"),
+    (b"db_", "database"),
+    (b"docdb", "database"),
+    (b"neptune", "database"),
+    (b"elb", "load_balancer"),
+    (b"loadbalanc", "load_balancer"),
+    (b"aws_lb", "load_balancer"),
+    (b"alb", "load_balancer"),
+    (b"target_group", "load_balancer"),
+    (b"kinesis", "stream"),
+    (b"firehose", "stream"),
+    (b"cloudformation", "stack"),
+    (b"kms_alias", "alias"),
+    (b"key_pair", "keypair"),
+)
+"""What the kind of a thing holds, in lower case, and the family of its name; the first that fits counts."""
+
+_TERRAFORM = Pattern(rb"(?:resource|data) \\{0,3}\"aws_[a-z0-9_]{2,60}\\{0,3}\"")
+_CLOUDFORMATION = Pattern(rb"AWS::[A-Za-z0-9]{2,30}::[A-Za-z0-9]{2,40}")
+_COMMAND = Pattern(rb"\baws (?:--?[a-z-]{2,20}[ =][a-z0-9-]{1,30} ){0,3}[a-z0-9-]{2,30} [a-z0-9-]{3,60}")
+_ARN_BEHIND = Pattern(
+    rb"(?i:arn)\\{0,3}[\"']?[ \t]{0,4}[:=][ \t]{0,4}\\{0,3}[\"']?arn:aws[a-z-]{0,12}:[a-z0-9-]{2,30}:"
+)
+_NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
+
+
+def _family(kind: bytes) -> str:
+    lowered = kind.lower()
+    return next((family for part, family in _KINDS if part in lowered), "resource")
+
+
+def _last(pattern: Pattern, text: bytes) -> bytes:
+    """Return the last match in `text`, or nothing."""
+    found, position = b"", 0
+    while (span := pattern.search(text, position)) is not None:
+        found, position = text[span[0] : span[1]], span[1]
+    return found
+
+
+def _kind(text: bytes, start: int, end: int, is_flag: bool) -> bytes:
+    """Return what the name behind the key from `start` to `end` is the name of, or nothing."""
+    before = text[max(0, start - _LOOK_BACK) : start]
+    before = before[before.rfind(b"\x00") + 1 :]
+    if is_flag:
+        command = before[before.rfind(b"aws ") if b"aws " in before else len(before) :]
+        on_one_line = b"\n" not in command.replace(b"\\\n", b"").replace(b"\\\r\n", b"")
+        return _last(_COMMAND, command) if on_one_line else b""
+    if b"aws_" in before and b"\n}" not in before[before.rfind(b"aws_") :]:
+        return _last(_TERRAFORM, before)
+    if b"AWS::" in before and b"\n\n" not in before[before.rfind(b"AWS::") :]:
+        return _last(_CLOUDFORMATION, before)
+    behind = text[end : end + _LOOK_AHEAD]
+    if b"arn:aws" in behind:
+        span = _ARN_BEHIND.search(behind)
+        return behind[span[0] : span[1]] if span is not None and b"}" not in behind[: span[0]] else b""
+    return b""
+
+
+def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
+    is_flag = text[start : start + 1] == b"-"
+    if not is_flag and start and (text[start - 1] in ALNUM or text[start - 1] in b"_-."):
+        return ()
+    kind = _kind(text, start, end, is_flag)
+    if not kind:
+        return ()
+    quoted = text[end - 1 : end] in (b'"', b"'")
+    return list(_names(text, end, quoted, is_flag, _family(kind)))
+
+
+def _names(text: bytes, start: int, quoted: bool, is_flag: bool, family: str) -> Iterator[Span]:
+    """Yield the name at `start`, and behind a flag the further ones of its list."""
+    for _ in range(_MOST_NAMES if is_flag else 1):
+        end = run_end(text, start, _NAME_CHARS)
+        name = text[start:end]
+        if not 2 <= len(name) <= _LONGEST or name[:1] in b"-.+@" or is_literal_word(name) or is_reference(name):
+            return
+        if text[end : end + 1] in (b"(", b"[", b"{", b"$", b":") or (quoted and text[end : end + 1] not in b"\"'\\"):
+            return
+        if not is_word(name) or is_flag:
+            yield Span(start, end, family, spread=True)
+        start = end + 1 + quoted
+        if text[end + quoted : start] not in (b" ", b'"', b"'") and not quoted:
+            return
+
+
+DETECTOR = Detector(
+    name="blocks",
+    families=tuple(dict.fromkeys([*(family for _, family in _KINDS), "resource"])),
+    summary="names behind a plain `name`, by the Terraform block, the AWS command or the ARN that they belong to",
+    pattern=(
+        rb"--names?(?:=|[ ]{1,4}(?:\\\r?\n[ \t]{0,32})?)[\"']?"
+        rb"|[nN]ame\\{0,3}[\"']?[ \t]{0,24}[:=][ \t]{0,8}\\{0,3}[\"']?"
+    ),
+    find=_find,
+    positives=(
+        'resource "aws_sqs_queue" "q" {\n  name = "«acme-jobs»"\n}',
+        'resource "aws_iam_role" "r" {\n  path = "/"\n  name               = "«AcmeDeployer»"\n}',
+        "aws eks update-kubeconfig --region eu-west-1 --name «acme-prod»",
+        "aws elbv2 describe-load-balancers --names «front-1» «front-2» --region x",
+        "Type: AWS::EKS::Cluster\nProperties:\n  Name: «acme-prod»\n",
+        '"Name": "«acme-prod»", "Arn": "arn:aws:eks:eu-west-1:1:cluster/x"',
+    ),
+    negatives=(
+        'resource "google_x" "q" {\n  name = "acme-jobs-1"\n}',
+        'resource "aws_sqs_queue" "q" {\n}\n\nvariable "x" {\n  name = "acme-jobs-1"\n}',
+        "docker run --name web-1 nginx",
+        'name = "acme-jobs-1"',
+        'resource "aws_sqs_queue" "q" {\n  name = var.name\n}',
+    ),
+    bare=False,
+)
