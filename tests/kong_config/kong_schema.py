@@ -23,12 +23,14 @@ _ALLOWED_TYPES = {
     "len_min": frozenset({"array", "set", "string", "map"}),
     "len_max": frozenset({"array", "set", "string", "map"}),
     "elements": frozenset({"array", "set"}),
+    "keys": frozenset({"map"}),
+    "values": frozenset({"map"}),
     "fields": frozenset({"record"}),
     "referenceable": frozenset({"string"}),
     "encrypted": frozenset({"string"}),
     **dict.fromkeys(("type", "required", "default", "description"), _ANY),
 }
-_NEEDED = {"array": "elements", "set": "elements", "record": "fields"}
+_NEEDED = {"array": ("elements",), "set": ("elements",), "map": ("keys", "values"), "record": ("fields",)}
 
 
 def faults_of(fields: Fields) -> list[str]:
@@ -51,15 +53,16 @@ def _faults_of_field(name: str, field: Mapping[str, Any]) -> list[str]:
         for attribute in field
         if kind not in _ALLOWED_TYPES.get(attribute, ())
     ]
-    if kind in _NEEDED and _NEEDED[kind] not in field:
-        faults.append(f"{name}: field of type '{kind}' must declare '{_NEEDED[kind]}'")
+    needed = [attribute for attribute in _NEEDED.get(kind, ()) if attribute not in field]
+    faults += [f"{name}: field of type '{kind}' must declare '{attribute}'" for attribute in needed]
     if not 10 <= len(field.get("description", "0123456789").encode()) <= 500:
         faults.append(f"{name}: description of 10 to 500 bytes")
     if not isinstance(field.get("required", False), bool) or field.get("default", 0) is None:
         faults.append(f"{name}: required is true or false, a default is not null")
     if len(field.get("between", (0, 0))) != 2:
         faults.append(f"{name}: between has two limits")
-    faults += _faults_of_field(name, field["elements"]) if "elements" in field else []
+    for nested in ("elements", "keys", "values"):
+        faults += _faults_of_field(name, field[nested]) if nested in field else []
     return faults + faults_of(field.get("fields", ()))
 
 
@@ -83,6 +86,8 @@ def filled(fields: Fields, config: Mapping[str, Any]) -> tuple[dict[str, Any], E
 
 def _filled_field(field: Mapping[str, Any], config: Mapping[str, Any], name: str) -> Any:
     value = config[name] if name in config else field.get("default")
+    if field["type"] == "record" and isinstance(value, dict):
+        return filled(field["fields"], value)[0]
     if field["type"] == "array" and isinstance(value, list) and field["elements"]["type"] == "record":
         return [filled(field["elements"]["fields"], item)[0] if isinstance(item, dict) else item for item in value]
     return value
@@ -95,19 +100,25 @@ def _error(field: Mapping[str, Any], value: Any) -> Any:
     expected, fits = _TYPES[field["type"]]
     if not fits(value):
         return f"expected {expected}"
-    if field["type"] == "array":
+    inside = _error_inside(field, value)
+    if inside or (field.get("referenceable") and is_reference(value)):
+        return inside
+    return next(_broken_rules(field, value), None)
+
+
+def _error_inside(field: Mapping[str, Any], value: Any) -> Any:
+    """Return what is wrong with the parts of a value, or None."""
+    if field["type"] in ("array", "set"):
         # Lua counts from 1
-        errors = {number: error for number, item in enumerate(value, 1) if (error := _error(_element(field), item))}
-        return errors or _broken_rule(field, value)
-    if field["type"] == "record":
-        return filled(field["fields"], value)[1] or None
-    if field["type"] == "string" and field.get("referenceable") and is_reference(value):
-        return None
-    return _broken_rule(field, value)
+        return {number: error for number, item in enumerate(value, 1) if (error := _nested(field, "elements", item))}
+    if field["type"] == "map":
+        sides = [("keys", key) for key in value] + [("values", item) for item in value.values()]
+        return next((error for side, item in sides if (error := _nested(field, side, item))), None)
+    return filled(field["fields"], value)[1] if field["type"] == "record" else None
 
 
-def _element(field: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**field["elements"], "required": True}
+def _nested(field: Mapping[str, Any], side: str, value: Any) -> Any:
+    return _error({**field[side], "required": True}, value)
 
 
 def is_reference(value: str) -> bool:
@@ -124,16 +135,14 @@ _TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "boolean": ("a boolean", lambda value: isinstance(value, bool)),
     "integer": ("an integer", lambda value: _number(value) and value == value // 1),
     "array": ("an array", lambda value: isinstance(value, list) or value == {}),
+    "set": ("a set", lambda value: isinstance(value, list) or value == {}),
+    "map": ("a map", lambda value: isinstance(value, dict)),
     "record": ("a record", lambda value: isinstance(value, dict | list)),
 }
 
 
-def _broken_rule(field: Mapping[str, Any], value: Any) -> str | None:
-    """Apply the validators in Kong's order (`validators_order`); the first that is broken counts."""
-    return next(_broken_rules(field, value), None)
-
-
 def _broken_rules(field: Mapping[str, Any], value: Any) -> Iterator[str]:
+    """Apply the validators in Kong's order (`validators_order`)."""
     if "one_of" in field and value not in field["one_of"]:
         yield f"expected one of: {', '.join(map(str, field['one_of']))}"
     if "between" in field and not field["between"][0] <= value <= field["between"][1]:
