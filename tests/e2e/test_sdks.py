@@ -149,7 +149,6 @@ def test_batches_are_masked_and_their_results_restored(planted: Planted) -> None
     assert question in results.json()["result"]["message"]["content"][0]["text"]
 
 
-@pytest.mark.xfail(strict=True, reason="results_url is absolute, so the SDK fetches results past the proxy")
 def test_the_sdk_gets_batch_results_restored(planted: Planted) -> None:
     """The SDK follows the batch's `results_url`, which must lead through the proxy."""
     with lab(_all) as here, anthropic_client(here.url) as client:

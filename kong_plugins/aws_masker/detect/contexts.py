@@ -73,7 +73,7 @@ CONTEXTS = (
         ),
         ("role", "instance profile"),
     ),
-    Context("user", ("iam user name", "iam user"), ("user name",)),
+    Context("user", ("iam user name", "iam user", "user name"), ()),
     Context("group", ("security group name", "group name"), ("security group",)),
     Context("policy", ("policy name",), ()),
     Context("secret", ("secret id", "secrets manager secret", "secret name"), ()),

@@ -134,7 +134,7 @@ def _token_end(text: bytes, start: int) -> int:
             b"\\/",
             b"\\u",
             b"\\\\",
-        ):  # a line's end: only behind a full line, before another run
+        ):  # a line end: behind a full line only
             if end - line < _SHORTEST_LINE or run_end(text, further, _TOKEN_CHARS) - further < _SHORTEST_LINE // 4:
                 return end
             line = further

@@ -22,6 +22,7 @@ class Client:
     """One request of one client, and the answer to it."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         query: bytes = scope["query_string"]

@@ -23,6 +23,7 @@ from kong_plugins.aws_masker.masking import Masker
 from kong_plugins.aws_masker.pipeline import Head, MaskedRequest, ResponseRestorer, mask_request
 from kong_plugins.aws_masker.proxy.client import Client, ClientGone
 from kong_plugins.aws_masker.proxy.headers import end_to_end, framed, refuse_upgrade, tenant_of
+from kong_plugins.aws_masker.proxy.links import Links
 from kong_plugins.aws_masker.proxy.logs import describe, log
 from kong_plugins.aws_masker.proxy.metrics import ANSWERED, CLIENT_GONE, Metrics
 from kong_plugins.aws_masker.proxy.upstream import Upstream, chunks
@@ -154,7 +155,8 @@ class Forwarder:
             raise
         rest = restorer.close() if restorer.final else await self._run(size, restorer.close)
         if not client.answering:
-            await client.start(status, restorer.headers)
+            rest, headers = Links(client.scope, self._upstream.base).rewrite(rest, restorer.headers)
+            await client.start(status, headers)
         await client.write(rest, last=True)
 
     async def _run(self, size: int, work: Callable[[], Result]) -> Result:

@@ -34,6 +34,7 @@ class Upstream:
         self._url = _checked(url)
         self._prefix = self._url.raw_path.rstrip(b"/")
         self.host = self._url.netloc
+        self.base = self._url.scheme.encode() + b"://" + self.host + self._prefix
         self._timeout = {"connect": CONNECT_TIMEOUT, "read": read_timeout, "write": WRITE_TIMEOUT, "pool": None}
         # No bound on the number of connections: it would queue one engineer's stream behind another's.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=_MAX_IDLE, keepalive_expiry=_KEEP_ALIVE)
