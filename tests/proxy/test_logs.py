@@ -30,6 +30,9 @@ def log() -> Iterator[io.StringIO]:
     """The log of this process, as `serve` configures it."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
+    for name in ("uvicorn", "uvicorn.error"):  # a server that another test ran in this process may have silenced them
+        logging.getLogger(name).setLevel(logging.NOTSET)
+        logging.getLogger(name).propagate = True
     stream = io.StringIO()
     logs.configure("json", stream)
     yield stream
