@@ -68,9 +68,10 @@ class Exchange:
     raw_path: bytes
     """Path and query as they came."""
     headers: Headers
-    body: bytes | None
-    """None if it is in `body_file`."""
+    body: bytes
+    """What goes to the upstream."""
     body_file: Path | None = None
+    """Where nginx put the body, too large for its memory; it sends it from there, though the file may lose its name."""
     consumer: dict[bytes, Any] | None = None
     logging: Config | None = None
     """The plugin whose `log` runs when the request is over."""
@@ -108,9 +109,3 @@ class Exchange:
         if self.body_file is not None:
             self.body_file.unlink(missing_ok=True)
             self.body_file = None
-
-    def final_body(self) -> bytes:
-        """Return the body that goes to the upstream."""
-        if self.body is not None:
-            return self.body
-        return self.body_file.read_bytes() if self.body_file else b""

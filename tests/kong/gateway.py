@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -56,7 +56,8 @@ class Limits:
     """Bytes of a body above which it is in a file."""
 
 
-async def _nothing(exchange: Exchange, call: Call) -> bytes | None:
+async def untouched(exchange: Exchange, call: Call) -> bytes | None:
+    """Leave a call of the PDK as it is."""
     return None
 
 
@@ -69,7 +70,7 @@ class Kong:
         """`folder` takes the temporary files of large bodies."""
         self.info, self.routes, self._folder = info, list(routes), folder
         self.limits = limits or Limits()
-        self.on_call: OnCall = _nothing
+        self.on_call: OnCall = untouched
         self.body_file: Path | None = None
         """Where bodies go instead of a file of their own: `/dev/full` is a full disk."""
         self.exchanges: list[Exchange] = []
@@ -125,6 +126,8 @@ class Kong:
             exchange.consumer = {b"id": name, b"username": name, b"created_at": 1_700_000_000}
         try:
             self._keep_body(exchange, await request.body())
+        except ClientDisconnect:
+            return self._sent(exchange, Answer(400, dict(_JSON), b'{"message":"Bad request"}'))
         except OSError:  # what nginx does when it cannot write the file
             return self._sent(exchange, self._failed(exchange, "the body's file cannot be written"))
         exchange.logging = route.config if "log" in self.info.phases else None
@@ -138,7 +141,7 @@ class Kong:
             self.body_file.write_bytes(body)
         with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
             file.write(body)
-        exchange.body, exchange.body_file = None, Path(file.name)
+        exchange.body_file = Path(file.name)
 
     async def _plugged(self, exchange: Exchange, route: Route) -> Response:
         if route.config is not None:
@@ -205,7 +208,7 @@ class Kong:
         headers.append((b"x-kong-request-id", exchange.id.encode()))
         target = exchange.raw_path.removeprefix(route.strip.encode())
         url = httpx2.URL(route.upstream).copy_with(raw_path=target)
-        request = httpx2.Request(exchange.method, url, headers=headers, content=exchange.final_body())
+        request = httpx2.Request(exchange.method, url, headers=headers, content=exchange.body)
         return await self._client.send(request, stream=True)
 
     def _streamed(self, exchange: Exchange, upstream: httpx2.Response) -> Response:

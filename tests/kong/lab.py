@@ -36,9 +36,8 @@ class Commands:
     query: str
 
 
-OURS = Commands(
-    f"{_BIN}/aws-masker-pluginserver --socket {{socket}} --workers 2", f"{_BIN}/aws-masker-pluginserver --dump"
-)
+_MAIN = f"{sys.executable} -m kong_plugins.aws_masker.pluginserver.main"
+OURS = Commands(f"{_MAIN} --socket {{socket}} --workers 2", f"{_MAIN} --dump")
 
 
 def stock(plugins: Path, *options: str) -> Commands:

@@ -79,15 +79,14 @@ def merge(into: Headers, headers: Any) -> None:
             into.pop(name, None)
 
 
-def _limited(headers: Headers, limit: int | None, *, names: Callable[[bytes], bytes]) -> dict[bytes, Any]:
+def _limited(headers: Headers, limit: int | None) -> dict[bytes, Any]:
     limit = _DEFAULT_HEADERS if limit is None else limit
     if not _MIN_HEADERS <= limit <= _MAX_HEADERS:
         raise LuaError(f"max_headers must be >= {_MIN_HEADERS} and <= {_MAX_HEADERS}")
     out: dict[bytes, Any] = {}
     for name, value in pairs(headers)[:limit]:
-        key = names(name)
-        before = out.get(key)
-        out[key] = value if before is None else [*(before if isinstance(before, list) else [before]), value]
+        before = out.get(name)
+        out[name] = value if before is None else [*(before if isinstance(before, list) else [before]), value]
     return out
 
 
@@ -123,15 +122,14 @@ def _get_header(exchange: Exchange, name: bytes) -> bytes | None:
 
 @_method("kong.request.get_headers", _LATE, "Int", "Struct")
 def _get_headers(exchange: Exchange, limit: int | None = None) -> dict[bytes, Any]:
-    return _limited(exchange.headers, limit, names=lambda name: name)
+    return _limited(exchange.headers, limit)
 
 
 @_method("kong.request.get_raw_body", _REQUEST, "Empty", "RawBodyResult")
 def _get_raw_body(exchange: Exchange, max_file_size: int | None = None) -> tuple[str, bytes]:
     """Only MsgPack can give `max_file_size`; only ProtoBuf gets the path."""
-    if exchange.body is not None:
+    if exchange.body_file is None:
         return "content", exchange.body
-    assert exchange.body_file is not None
     if max_file_size is None:
         return "body_filepath", str(exchange.body_file).encode()
     try:
@@ -170,9 +168,9 @@ def _service_status(exchange: Exchange) -> int:
 
 @_method("kong.service.response.get_headers", _ANSWER, "Int", "Struct")
 def _service_headers(exchange: Exchange, limit: int | None = None) -> dict[bytes, Any]:
-    """Names come as the upstream writes them, so not in lower case."""
-    assert exchange.upstream is not None
-    return _limited(exchange.upstream.headers, limit, names=lambda name: name.title())
+    """For an answer that Kong collected it returns a table that finds each name and lists none: nothing to send."""
+    _limited({}, limit)
+    return {}
 
 
 @_method("kong.service.response.get_header", _ANSWER, "String", "String")
@@ -194,7 +192,7 @@ def _get_status(exchange: Exchange) -> int:
 
 @_method("kong.response.get_headers", _ANSWER | {"log"}, "Int", "Struct")
 def _answer_headers(exchange: Exchange, limit: int | None = None) -> dict[bytes, Any]:
-    return _limited(exchange.answer_headers, limit, names=lambda name: name)
+    return _limited(exchange.answer_headers | {b"connection": [b"keep-alive"]}, limit)
 
 
 @_method("kong.response.get_header", _ANSWER | {"log"}, "String", "String")

@@ -47,7 +47,8 @@ class PluginServer:
 
     def __init__(self, command: str, path: Path, log: Path, environment: dict[str, str] | None = None) -> None:
         """`log` gets its output, both kinds together."""
-        self._command, self._path, self._log, self._environment = command, path, log, environment
+        self._command, self._log, self._environment = command, log, environment
+        self.path = path
         self._stopping = threading.Event()
         self._process = self._spawn()
         self.starts = 1
@@ -74,7 +75,7 @@ class PluginServer:
         while True:
             with socket.socket(socket.AF_UNIX) as client:
                 try:
-                    client.connect(str(self._path))
+                    client.connect(str(self.path))
                     return
                 except OSError:
                     if time.monotonic() > deadline:

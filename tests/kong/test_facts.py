@@ -33,7 +33,8 @@ QUICK = Limits(socket=0.3, claim=0.3)
 
 def _send(here: Lab, body: bytes = BODY) -> httpx2.Response:
     with here.client() as client:
-        return client.post("/v1/messages", content=body, headers={"content-type": "application/json"})
+        answer: httpx2.Response = client.post("/v1/messages", content=body)
+        return answer
 
 
 def test_a_plugin_that_works(tmp_path: Path) -> None:

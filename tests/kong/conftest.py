@@ -1,0 +1,53 @@
+"""Kong's stand-in with the masker's plugin server behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kong_plugins.aws_masker.demo.echo import parrot
+from tests.e2e.claude import NotAvailableError, install
+from tests.e2e.project import Planted
+from tests.kong.gateway import untouched
+from tests.kong.instances import Config
+from tests.kong.lab import Lab, lab
+
+
+@pytest.fixture(scope="session")
+def planted() -> Planted:
+    """What must not leave."""
+    return Planted()
+
+
+@pytest.fixture(scope="session")
+def claude_binary() -> Path:
+    """The executable of an unmodified Claude Code."""
+    try:
+        return install()
+    except NotAvailableError as reason:
+        pytest.skip(f"Claude Code cannot be installed: {reason}")
+
+
+@pytest.fixture(scope="module")
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One lab for all tests of a module that leave it as they found it."""
+    with lab(tmp_path_factory.mktemp("kong"), script=parrot) as here:
+        yield here
+
+
+@pytest.fixture
+def here(_shared: Lab, planted: Planted) -> Iterator[Lab]:
+    """A lab with nothing received; whatever a test does, no value may be in the plugin server's output."""
+    _shared.server.wait_listening()
+    yield _shared
+    _shared.idle()
+    _shared.kong.on_call = untouched
+    _shared.kong.body_file = None
+    _shared.kong.routes[0].config = Config({})
+    _shared.kong.routes[0].consumers = {}
+    _shared.kong.exchanges.clear()
+    _shared.standin.requests.clear()
+    _shared.standin.script = parrot
+    assert planted.found_in(_shared.server.log()) == set()

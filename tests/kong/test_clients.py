@@ -1,0 +1,77 @@
+"""Unmodified clients through Kong: the anthropic and openai SDKs, and Claude Code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+import re2
+
+from kong_plugins.aws_masker.demo.answers import Answer, Call, Say, Thinking, turns
+from kong_plugins.aws_masker.demo.received import Received
+from tests.e2e.agents import TOOL, Outcome, by_chat, by_messages, by_responses
+from tests.e2e.claude import ClaudeCode
+from tests.e2e.project import Planted
+from tests.kong.lab import Lab
+
+AGENTS: dict[str, Callable[..., Outcome]] = {"messages": by_messages, "chat": by_chat, "responses": by_responses}
+
+
+def _ask_for_files(received: Received) -> Answer:
+    instance = received.text.split()[-1]
+    calls = [Call(TOOL, {"command": f"cat {name}"}) for name in (f"{instance}.tf", "state", f"{instance}.log")]
+    return Answer((Thinking(f"{instance}?"), Say(f"I need the files of {instance}."), *calls), interleaved=True)
+
+
+def _tell(received: Received) -> Answer:
+    return Answer((Say(f"I know: {received.text}"),))
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streaming", "whole"])
+@pytest.mark.parametrize("api", sorted(AGENTS))
+def test_a_conversation_with_tools(here: Lab, planted: Planted, api: str, stream: bool) -> None:
+    """The API sees no value; tools and engineer see the real ones."""
+    here.standin.script = turns(_ask_for_files, _tell)
+    files = {
+        f"cat {planted.instance}.tf": planted.terraform,
+        "cat state": planted.state,
+        f"cat {planted.instance}.log": planted.log,
+    }
+    outcome = AGENTS[api](here.url, f"Look at {planted.instance}", files.__getitem__, stream=stream)
+    assert sorted(outcome.commands) == sorted(files)
+    assert all(content in outcome.text for content in files.values())
+    assert len(here.standin.requests) == 2
+    assert planted.found_in(here.received) == set()
+
+
+def _find(pattern: str, text: str) -> str:
+    match = re2.search(pattern, text)
+    return match.group(1) if match else "NOT-FOUND"
+
+
+def _read(received: Received) -> Answer:
+    folder = _find(r"Primary working directory: ([^\\]+)", orjson.dumps(received.body["system"]).decode())
+    return Answer((Thinking(f"Look into {folder}."), Call("Read", {"file_path": f"{folder}/main.tf"})))
+
+
+def _show(received: Received) -> Answer:
+    instance = _find(r'instance_id = "([^"]+)"', received.text)
+    command = {"command": f"cat state.json console-{instance}.log", "description": f"Show the log of {instance}"}
+    return Answer((Say(f"Now the log of `{instance}`."), Call("Bash", command)))
+
+
+def test_claude_code(here: Lab, planted: Planted, claude_binary: Path, tmp_path: Path) -> None:
+    """It reads files and runs commands by their real names, and prints every value; none of them leaves."""
+    home, project = tmp_path / "home", tmp_path / f"network-{planted.vpc}"
+    home.mkdir()
+    project.mkdir()
+    (project / "main.tf").write_text(planted.terraform, encoding="utf-8")
+    (project / "state.json").write_text(planted.state, encoding="utf-8")
+    (project / f"console-{planted.instance}.log").write_text(planted.log, encoding="utf-8")
+    here.standin.script = turns(_read, _show, _tell)
+    output = ClaudeCode(claude_binary, home, project, here.url)(f"Why can't {planted.instance} read the ledger?")
+    assert planted.found_in(output) == set(planted.values)
+    assert len(here.requests("/v1/messages")) >= 3
+    assert planted.found_in(here.received) == set()

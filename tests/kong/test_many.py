@@ -1,0 +1,155 @@
+"""Many at once: requests, configurations, and so many that memory would show what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+import httpx2
+import orjson
+import pytest
+
+from kong_plugins.aws_masker.demo.answers import Answer, Say
+from kong_plugins.aws_masker.demo.echo import parrot
+from tests.e2e.project import Planted
+from tests.kong.bodies import HEADERS, messages, question, said
+from tests.kong.lab import OURS, Commands, Lab, lab
+
+ONE_WORKER = Commands(OURS.start.replace("--workers 2", "--workers 1"), OURS.query)
+HUNDREDS = 300
+
+
+def _instance(number: int) -> str:
+    return "i-0" + hashlib.sha256(b"%d" % number).hexdigest()[:16]
+
+
+async def _ask_all(url: str, bodies: list[bytes]) -> list[httpx2.Response]:
+    """Send all at once."""
+    limits = httpx2.Limits(max_connections=None)
+    async with httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False, limits=limits) as client:
+        return await asyncio.gather(*(client.post("/v1/messages", content=body, headers=HEADERS) for body in bodies))
+
+
+def test_hundreds_at_once(here: Lab, planted: Planted) -> None:
+    """Each gets its own values back, whatever worker and thread masks and restores."""
+    texts = [f"instance {_instance(number)} and {planted.instance}" for number in range(HUNDREDS)]
+    answers = asyncio.run(_ask_all(here.url, [messages(text) for text in texts]))
+    assert [said(answer) for answer in answers] == texts
+    assert not any(_instance(number).encode() in here.received for number in range(HUNDREDS))
+    assert planted.found_in(here.received) == set()
+    assert len(here.standin.requests) == HUNDREDS
+
+
+def test_large_and_small_at_once(here: Lab, planted: Planted) -> None:
+    """Sixteen of 500 KB do not mix with a hundred of 3 KB."""
+    bodies = [question(planted, 500_000 if number % 7 == 0 else 3_000) for number in range(112)]
+    answers = asyncio.run(_ask_all(here.url, bodies))
+    for body, answer in zip(bodies, answers, strict=True):
+        assert said(answer) == orjson.loads(body)["messages"][0]["content"]
+    assert planted.found_in(here.received) == set()
+
+
+def test_instances_come_and_go(here: Lab, planted: Planted) -> None:
+    """The configuration changes all the time while events run: none fails, none passes unmasked, none tries for ever."""
+    route = here.kong.routes[0]
+
+    async def change(until: asyncio.Event) -> None:
+        number = 0
+        while not until.is_set():
+            assert route.config is not None
+            number += 1
+            route.config = route.config.changed({"max_entries": 1000 + number})
+            await asyncio.sleep(0.01)
+
+    async def both() -> list[httpx2.Response]:
+        done = asyncio.Event()
+        changing = asyncio.create_task(change(done))
+        answers = []
+        for _ in range(5):
+            answers += await _ask_all(here.url, [question(planted)] * 20)
+        done.set()
+        await changing
+        return answers
+
+    started = here.kong.rpc.instances.started
+    answers = asyncio.run(both())
+    assert Counter(answer.status_code for answer in answers) == {200: 100}
+    assert all(planted.found_in(said(answer)) == set(planted.values) for answer in answers)
+    assert planted.found_in(here.received) == set()
+    assert here.kong.rpc.instances.started > started + 3
+
+
+def test_routes_with_their_own_configuration(here: Lab, planted: Planted) -> None:
+    """Two configurations at once do not mix, whichever worker serves them."""
+    first = here.kong.routes[0]
+    assert first.config is not None
+    buckets = type(first)("/buckets", first.upstream, type(first.config)({"mask_s3_buckets": False}), strip="/buckets")
+    here.kong.routes.insert(0, buckets)
+    try:
+        with here.client() as client:
+            for prefix in ("", "/buckets") * 10:
+                client.post(f"{prefix}/v1/messages", content=question(planted), headers=HEADERS)
+    finally:
+        here.kong.routes.remove(buckets)
+    assert [planted.found_in(request.raw) for request in here.standin.requests] == [set(), {"bucket"}] * 10
+
+
+def _resident(pid: int) -> int:
+    """Return the bytes of memory that a process has."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith("VmRSS:"))
+    return int(line.split()[1]) * 1024
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> object:
+    """A lab with one worker."""
+    with lab(tmp_path, ONE_WORKER, parrot) as here:
+        yield here
+
+
+def test_memory_stays_flat(alone: Lab, planted: Planted) -> None:
+    """A worker that has masked a few hundred requests needs no more after a thousand, and less than 100 MB."""
+    (worker,) = alone.server.workers()
+    body = question(planted)
+
+    def ask(times: int) -> None:
+        with alone.client() as client:
+            for _ in range(times):
+                assert client.post("/v1/messages", content=body, headers=HEADERS).status_code == 200
+        alone.kong.exchanges.clear()
+
+    ask(300)
+    before = _resident(worker)
+    ask(700)
+    assert _resident(worker) - before < 2_000_000
+    assert _resident(worker) < 100_000_000
+
+
+def test_memory_of_a_tenant(alone: Lab, planted: Planted) -> None:
+    """What an earlier request of the same worker masked is restored, also where this request does not have it."""
+    with alone.client() as client:
+        client.post("/v1/messages", content=messages(planted.instance), headers=HEADERS)
+        placeholder = orjson.loads(alone.standin.requests[-1].body)["messages"][0]["content"]
+        assert placeholder != planted.instance
+        alone.standin.script = lambda received: Answer((Say(placeholder),))
+        assert said(client.post("/v1/messages", content=messages("?"), headers=HEADERS)) == planted.instance
+
+
+def test_many_idle_connections(here: Lab, planted: Planted) -> None:
+    """Kong's pools may hold hundreds: they cost threads, and hold up nothing."""
+    import socket  # noqa: PLC0415
+
+    idle = [socket.socket(socket.AF_UNIX) for _ in range(300)]
+    try:
+        for connection in idle:
+            connection.connect(str(here.server.path))
+        with here.client() as client:
+            for _ in range(10):
+                answer = client.post("/v1/messages", content=question(planted), headers=HEADERS)
+                assert planted.found_in(said(answer)) == set(planted.values)
+    finally:
+        for connection in idle:
+            connection.close()

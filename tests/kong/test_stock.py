@@ -1,0 +1,100 @@
+"""The plugin on Kong's own server for Python plugins: it works, and fails closed as far as that server lets it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kong_plugins.aws_masker.demo.answers import Failure
+from kong_plugins.aws_masker.demo.echo import parrot
+from tests.e2e.project import Planted
+from tests.kong.bodies import HEADERS, question, said
+from tests.kong.exchange import Call, Exchange, LuaError
+from tests.kong.gateway import untouched
+from tests.kong.lab import ROOT, Commands, Lab, lab, stock
+
+_PLUGINS = ROOT / "kong_plugins"
+_STYLE = " --no-lua-style"
+
+
+@pytest.fixture(scope="module", params=["exceptions", "pairs"])
+def _server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The stock server, with getters that raise and with getters that return pairs."""
+    commands = stock(_PLUGINS)
+    if request.param == "pairs":
+        commands = Commands(commands.start.replace(_STYLE, ""), commands.query)
+    with lab(tmp_path_factory.mktemp("stock"), commands, parrot) as here:
+        yield here
+
+
+@pytest.fixture
+def on_stock(_server: Lab, planted: Planted) -> Iterator[Lab]:
+    """With nothing received."""
+    _server.kong.exchanges.clear()
+    _server.standin.requests.clear()
+    _server.standin.script = parrot
+    _server.kong.on_call = untouched
+    yield _server
+    assert planted.found_in(_server.server.log()) == set()
+
+
+@pytest.mark.parametrize("size", [1_000, 50_000, 1_000_000])
+def test_it_masks_and_restores(on_stock: Lab, planted: Planted, size: int) -> None:
+    """Also bodies that nginx keeps in a file."""
+    with on_stock.client() as client:
+        answer = client.post("/v1/messages", content=question(planted, size), headers=HEADERS)
+    assert planted.found_in(said(answer)) == set(planted.values)
+    assert planted.found_in(on_stock.received) == set()
+
+
+def test_it_refuses(on_stock: Lab, planted: Planted) -> None:
+    """What cannot be masked does not go on, and the next request works."""
+    with on_stock.client() as client:
+        answer = client.post("/v1/messages", content=b'{"a":"' + planted.instance.encode(), headers=HEADERS)
+        assert (answer.status_code, "AWS_MASKER_6002" in answer.text) == (422, True)
+        assert not on_stock.standin.requests
+        assert said(client.post("/v1/messages", content=question(planted), headers=HEADERS))
+
+
+def test_an_error_of_the_api(on_stock: Lab, planted: Planted) -> None:
+    """Comes through with the values that it repeats."""
+    on_stock.standin.script = lambda received: Failure(429, "rate_limit_error", received.latest)
+    with on_stock.client() as client:
+        answer = client.post("/v1/messages", content=question(planted), headers=HEADERS)
+    assert answer.status_code == 429
+    assert planted.found_in(answer.json()["error"]["message"]) == set(planted.values)
+
+
+def test_a_fault_at_every_call(on_stock: Lab, planted: Planted) -> None:
+    """Kong throws at each call in turn: the client is told, nothing unmasked goes on, and later events still run."""
+    with on_stock.client() as client:
+        client.post("/v1/messages", content=question(planted), headers=HEADERS)
+        on_stock.idle()
+        calls = list(on_stock.last.calls)
+        for planned in calls:
+
+            async def throw(exchange: Exchange, call: Call, planned: Call = planned) -> bytes | None:
+                if call == planned:
+                    raise LuaError("planted")
+                return None
+
+            on_stock.kong.on_call = throw
+            answer = client.post("/v1/messages", content=question(planted), headers=HEADERS)
+            assert answer.status_code == 500
+            on_stock.kong.on_call = untouched
+        assert planted.found_in(said(client.post("/v1/messages", content=question(planted), headers=HEADERS)))
+    assert planted.found_in(on_stock.received) == set()
+
+
+def test_what_nothing_here_can_prevent(tmp_path: Path, planted: Planted) -> None:
+    """When that server is gone, Kong sends requests on unmasked; with ours it does not (`test_failures`)."""
+    with lab(tmp_path, stock(_PLUGINS), parrot) as here, here.client() as client:
+        client.post("/v1/messages", content=question(planted), headers=HEADERS)
+        assert planted.found_in(here.received) == set()
+        here.server.kill()
+        time.sleep(0.2)
+        client.post("/v1/messages", content=question(planted), headers=HEADERS)
+        assert planted.found_in(here.received) == set(planted.values)
