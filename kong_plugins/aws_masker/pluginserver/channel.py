@@ -19,6 +19,7 @@ from kong_pdk.pdk import Kong
 
 from kong_plugins.aws_masker.pluginserver import protocol
 from kong_plugins.aws_masker.pluginserver.protocol import MAX_REPLY, Frames
+from kong_plugins.aws_masker.pluginserver.room import Room
 
 EXIT = "kong.response.exit"
 
@@ -26,10 +27,12 @@ EXIT = "kong.response.exit"
 class Channel:
     """The PDK calls of one event."""
 
-    def __init__(self, frames: Frames) -> None:
-        """`frames`: the connection on which Kong sent the event."""
+    def __init__(self, frames: Frames, room: Room) -> None:
+        """`frames`: the connection on which Kong sent the event; `room`: for the bodies of all events."""
         self._frames = frames
-        self._decode: Callable[[bytes], Any] = _nothing
+        self._room = room
+        self._taken = 0
+        self._call = _Call(_empty, _nothing)
         self.exited = False
         """Whether the event has sent the client's answer, which ends its part in the request."""
 
@@ -47,7 +50,7 @@ class Channel:
         if known is None or self.exited:
             raise PDKException(f"{method} cannot be called " + ("after the answer was sent" if known else "here"))
         argument = known.encode(*call["Args"]).SerializeToString()
-        self._decode = known.decode
+        self._call = known
         self._frames.write(method.encode(), argument)
         self.exited = method == EXIT
 
@@ -57,11 +60,28 @@ class Channel:
         Raises:
             Gone: Kong has given the event up.
         """
-        frame = self._frames.read(MAX_REPLY)
+        size = self._frames.size(MAX_REPLY)
+        if self._call.is_body:
+            self._take(size)
+        result = self._call.decode(self._frames.rest(size))
         try:
-            return self._decode(frame), None
-        except PDKException as error:
-            return None, str(error)
+            return self._content(result) if isinstance(result, Path) else result, None
+        except OSError as error:
+            return None, f"the file of the request's body: {error.strerror}"
+
+    def end(self) -> None:
+        """The event is over."""
+        self._room.give_back(self._taken)
+        self._taken = 0
+
+    def _content(self, file: Path) -> bytes:
+        """Return the body that nginx keeps in a file, as it does with large ones."""
+        self._take(file.stat().st_size)
+        return file.read_bytes()
+
+    def _take(self, size: int) -> None:
+        self.end()  # never wait while holding something
+        self._taken = self._room.take(size)
 
 
 def pdk(channel: Channel) -> Any:
@@ -72,6 +92,7 @@ def pdk(channel: Channel) -> Any:
 class _Call(NamedTuple):
     encode: Callable[..., Any]
     decode: Callable[[bytes], Any]
+    is_body: bool = False
 
 
 def _text(value: bytes) -> str:
@@ -131,15 +152,11 @@ def _exit(status: int, body: bytes, headers: Mapping[str, object]) -> Any:
     return protocol.ExitArgs(status=status, body=body, headers=_to_struct(headers))
 
 
-def _raw_body(frame: bytes) -> bytes:
-    """Return the body; nginx keeps a large one in a file, of which Kong tells the path."""
+def _raw_body(frame: bytes) -> bytes | Path:
     result = protocol.RawBodyResult.FromString(frame)
     kind = result.WhichOneof("kind")
     if kind == "body_filepath":
-        try:
-            return Path(os.fsdecode(result.body_filepath)).read_bytes()
-        except OSError as error:
-            raise PDKException(f"the file of the request's body: {error.strerror}") from None
+        return Path(os.fsdecode(result.body_filepath))
     if kind == "error":
         raise PDKException("Kong cannot read the request's body")
     content: bytes = result.content
@@ -178,14 +195,14 @@ _CALLS = {
     "kong.request.get_headers": _Call(lambda most: protocol.Int(v=most), _struct),
     "kong.request.get_method": _Call(_empty, _string),
     "kong.request.get_path": _Call(_empty, _string),
-    "kong.request.get_raw_body": _Call(_empty, _raw_body),
+    "kong.request.get_raw_body": _Call(_empty, _raw_body, is_body=True),
     "kong.response.clear_header": _Call(lambda name: protocol.String(v=_bytes(name)), _nothing),
     EXIT: _Call(_exit, _nothing),
     "kong.response.get_headers": _Call(lambda most: protocol.Int(v=most), _struct),
     "kong.service.request.clear_header": _Call(lambda name: protocol.String(v=_bytes(name)), _nothing),
     "kong.service.request.set_headers": _Call(_to_struct, _nothing),
     "kong.service.request.set_raw_body": _Call(lambda body: protocol.ByteString(v=body), _nothing),
-    "kong.service.response.get_raw_body": _Call(_empty, _byte_string),
+    "kong.service.response.get_raw_body": _Call(_empty, _byte_string, is_body=True),
     "kong.service.response.get_status": _Call(_empty, _integer),
 }
 """The PDK functions that the plugin calls, as `pluginsocket.proto` types them."""

@@ -59,12 +59,21 @@ class Frames:
             Garbage: the frame claims to be larger than `limit` bytes.
             Gone: the connection ended.
         """
-        (size,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
+        return self.rest(self.size(limit))
+
+    def size(self, limit: int) -> int:
+        """Return the size in bytes of the next frame, which `rest` has to read then; raises what `read` does."""
+        (size,) = _LENGTH.unpack(self.rest(_LENGTH.size))
         if size > limit:
             raise Garbage
-        return self._exactly(size)
+        return int(size)
 
-    def _exactly(self, size: int) -> bytes:
+    def rest(self, size: int) -> bytes:
+        """Return the next `size` bytes.
+
+        Raises:
+            Gone: the connection ended.
+        """
         received: list[bytes] = []
         try:
             while size:

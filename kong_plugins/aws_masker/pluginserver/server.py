@@ -39,6 +39,7 @@ from kong_plugins.aws_masker.pluginserver import protocol
 from kong_plugins.aws_masker.pluginserver.channel import Channel, pdk
 from kong_plugins.aws_masker.pluginserver.instances import Instances, UnknownInstance
 from kong_plugins.aws_masker.pluginserver.protocol import MAX_CALL, Frames, Garbage, Gone
+from kong_plugins.aws_masker.pluginserver.room import Room
 from kong_plugins.aws_masker.proxy.logs import describe, log
 from kong_plugins.aws_masker.wire.providers import api_of
 
@@ -69,6 +70,7 @@ class Server:
     def __init__(self, instances: Instances) -> None:
         """`instances`: those that Kong has started, here or in another worker."""
         self._instances = instances
+        self._room = Room()
 
     def answer(self, frames: Frames) -> bool:
         """Read a call and answer it; return False where the connection is to be closed.
@@ -118,7 +120,7 @@ class Server:
 
     def _handle(self, event: Any, frames: Frames) -> None:
         """Run one phase of the plugin; when it returns, the client has its answer or Kong may go on."""
-        channel = Channel(frames)
+        channel = Channel(frames, self._room)
         kong = pdk(channel)
         phase = event.event_name.decode("ascii", "replace")
         try:
@@ -130,6 +132,8 @@ class Server:
         except Exception as error:  # noqa: BLE001 - the edge: whatever it is, Kong must not go on with the request
             if not channel.exited:
                 _fail(phase, kong, frames, error)
+        finally:
+            channel.end()
 
 
 def _fail(phase: str, kong: Any, frames: Frames, error: Exception) -> None:

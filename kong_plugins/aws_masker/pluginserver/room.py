@@ -1,0 +1,40 @@
+"""Room for bodies: how many bytes of them a worker works on at the same time.
+
+Masking takes about ten times a body's size in memory, and Python masks one body after the other anyway, however many
+threads do it. So an event whose body finds no room leaves it with Kong until there is. Small bodies never wait.
+"""
+
+from __future__ import annotations
+
+from threading import Condition, Lock
+
+LIMIT = 4 * 1024 * 1024
+"""Bytes of bodies at the same time; a larger one has all the room for itself."""
+_SMALL = 64 * 1024
+
+
+class Room:
+    """What the events of a worker share. Thread-safe."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        """`limit`: bytes."""
+        self._limit = limit
+        self._used = 0
+        self._turn = Lock()  # who waits for much is not overtaken by those that need little
+        self._freed = Condition()
+
+    def take(self, size: int) -> int:
+        """Wait until there is room for `size` bytes; return what to give back."""
+        if size <= _SMALL:
+            return 0
+        with self._turn, self._freed:
+            self._freed.wait_for(lambda: not self._used or self._used + size <= self._limit)
+            self._used += size
+        return size
+
+    def give_back(self, size: int) -> None:
+        """Make room again."""
+        if size:
+            with self._freed:
+                self._used -= size
+                self._freed.notify()
