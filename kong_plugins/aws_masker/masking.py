@@ -36,7 +36,7 @@ _TENANTS_AT_HAND = 64
 """Tenants whose remembered names are kept ready to be searched for."""
 
 
-class _Document:
+class Document:
     """The texts of a request in one buffer, and where each of them lies."""
 
     def __init__(self, texts: Sequence[Text]) -> None:
@@ -52,10 +52,14 @@ class _Document:
             length = self.ends[-1] + len(pieces[-1])
         self.buffer = b"".join(pieces)
 
-    def owner(self, span: Span) -> int:
-        """Return the index of the text that holds the whole of `span`, or -1."""
-        index = bisect_right(self.starts, span.start) - 1
-        return index if index >= 0 and span.end <= self.ends[index] else -1
+    def parts(self, span: Span) -> Iterator[tuple[Span, int]]:
+        """Yield what of `span` lies in a text, with the index of that text: all of it, unless a pattern ran too far."""
+        index = max(0, bisect_right(self.starts, span.start) - 1)
+        while index < len(self.starts) and self.starts[index] < span.end:
+            start, end = max(span.start, self.starts[index]), min(span.end, self.ends[index])
+            if start < end:
+                yield (span if (start, end) == span[:2] else Span(start, end, span.family)), index
+            index += 1
 
 
 class Masker:
@@ -73,7 +77,10 @@ class Masker:
         self.enabled = frozenset(name for name, family in FAMILIES.items() if getattr(settings, family.switch))
         wanted = [one for one in DETECTORS if self.enabled.intersection(one.families)]
         alone = [one for one in RUN_DETECTORS if self.enabled.intersection(one.families)]
-        self._scanner = Scanner(wanted, [*alone, *map(_custom, settings.custom_patterns)])
+        self._scanner = Scanner(wanted, alone)
+        self._custom = (
+            Scanner((), [_custom(one) for one in settings.custom_patterns]) if settings.custom_patterns else None
+        )
         self._allowlist = Allowlist(settings)
         self._lock = Lock()
         self._remembered: LRUCache[int, tuple[Sequence[Entry], Spreader | None]] = LRUCache(_TENANTS_AT_HAND)
@@ -100,9 +107,16 @@ class Masker:
         """Return for each text the spans that would be masked, in order, without overlaps."""
         return self.session().scan(texts)
 
-    def spans(self, buffer: bytes) -> list[Span]:
-        """Return the spans in `buffer` whose family is switched on and whose value is not on the allowlist."""
-        return [span for span in self._scanner.scan(buffer) if self.wants(buffer, span)]
+    def spans(self, document: Document) -> list[Span]:
+        """Return the spans whose family is switched on and whose value is not on the allowlist."""
+        buffer = document.buffer
+        spans = self._scanner.scan(buffer)
+        if self._custom is not None:  # in each text by itself: a user's pattern may run on, or ask for a text's end
+            for start, end in zip(document.starts, document.ends, strict=True):
+                own = self._custom.scan(buffer[start:end])
+                spans += [Span(start + span.start, start + span.end, span.family) for span in own]
+            spans = resolve(spans)
+        return [span for span in spans if self.wants(buffer, span)]
 
     def remembered(self, names: Sequence[Entry]) -> Spreader | None:
         """Return what finds the names that a tenant's memory holds; made anew only for a sequence not seen before."""
@@ -162,7 +176,7 @@ class Session:
         Raises:
             MaskingFailed: if no placeholder is free for a value, which takes two collisions at once.
         """
-        document = _Document(texts)
+        document = Document(texts)
         buffer = document.buffer
         pieces: dict[int, list[bytes]] = {}
         done = document.starts.copy()
@@ -186,7 +200,7 @@ class Session:
 
     def scan(self, texts: Sequence[Text]) -> list[list[Span]]:
         """Return for each text the spans that would be masked, in order, without overlaps."""
-        document = _Document(texts)
+        document = Document(texts)
         found: list[list[Span]] = [[] for _ in texts]
         for span, owner in self._find(document):
             if not self._owns(span.family, document.buffer[span.start : span.end]):
@@ -194,10 +208,10 @@ class Session:
                 found[owner].append(Span(span.start - start, span.end - start, span.family, span.spread))
         return found
 
-    def _find(self, document: _Document) -> Iterator[tuple[Span, int]]:
+    def _find(self, document: Document) -> Iterator[tuple[Span, int]]:
         """Yield the spans in order, each with the index of its text; one name has one family in the whole request."""
         buffer = document.buffer
-        spans = self._masker.spans(buffer)
+        spans = self._masker.spans(document)
         self._masked_before = self._is_masked_text([(span.family, buffer[span.start : span.end]) for span in spans])
         certain = self._certain(buffer, spans)
         remembered = self._masker.remembered(self._memory.names())
@@ -206,15 +220,10 @@ class Session:
         if spreaders:
             more = (span for spreader in spreaders for span in spreader.spans(buffer))
             spans = resolve((*spans, *(span for span in more if self._masker.wants(buffer, span))))
-        for span in spans:
-            owner = document.owner(span)
-            if owner >= 0:
-                family = (
-                    certain.get(buffer[span.start : span.end], span.family)
-                    if span.family in NAME_FAMILIES
-                    else span.family
-                )
-                yield (span if family == span.family else span._replace(family=family)), owner
+        for whole in spans:
+            for span, owner in document.parts(whole):
+                family = certain.get(buffer[span.start : span.end]) if span.family in NAME_FAMILIES else None
+                yield (span if family is None else span._replace(family=family)), owner
 
     def _certain(self, buffer: bytes, spans: Iterable[Span]) -> dict[bytes, str]:
         """Return the values of this request that are to be masked wherever they stand, and their families.

@@ -58,7 +58,7 @@ _ANCHORS = (
     rb"(?:#|%23)/functions/",
     rb"s3/(?:buckets|object)/",
     rb"/aws/(?:lambda|eks|ecs|codebuild|containerinsights|kafka|(?:rds|docdb|neptune)/(?:instance|cluster))/",
-    rb"(?:eks|ecs)/(?:home[^ \"'<>]{0,40}(?:#|%23)/?|v2/)clusters/",
+    rb"(?:eks|ecs)/(?:home[^ \"'<>\x00]{0,40}(?:#|%23)/?|v2/)clusters/",
     rb"alias/",
     rb"secret\?name=|table\?name=|stackName=",
     rb"\.Table\([\"']|get_queue_by_name\(QueueName=[\"']|\.Queue\([\"']",
