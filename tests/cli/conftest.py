@@ -60,7 +60,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     """An environment without a key and with an empty home."""
     home = tmp_path / "home"
     home.mkdir()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "XDG_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "XDG_", "COLUMNS"))}
     return {**kept, "HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
 
 

@@ -162,6 +162,8 @@ def _code_like(found: _Found) -> bool:
 
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     stop = start + _KEY.match(text[start:end])
+    if text[start + 1 : stop] == b"sername" or text[start:stop] == b"USERNAME":
+        return ()  # anybody's; IAM says UserName and --user-name
     known = _KEYS.get(text[start:stop].translate(None, b"_-").lower())
     if known is None:
         return ()
