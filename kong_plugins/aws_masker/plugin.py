@@ -94,7 +94,7 @@ class Plugin:
             if body:
                 self._restore(kong, marked, body)
         except Exception as error:  # noqa: BLE001 - the edge: the client gets an answer, whatever it is
-            refuse(kong, api, error, RestoreFailed())
+            replace_answer(kong, api, error)
 
     def log(self, kong: Any) -> None:
         """Log what was masked, if that is wanted. Runs when the client has its answer."""
@@ -113,7 +113,7 @@ class Plugin:
         masked, tenant = self._masked(kong, Head(method, path, headers))
         if masked.changed:
             kong.service.request.set_raw_body(masked.body)
-        replaced, removed = _changes(headers, self._with_credential(masked))
+        replaced, removed = _changes(headers, self._sent(masked))
         for name in removed:
             kong.service.request.clear_header(name)
         if replaced:
@@ -132,13 +132,17 @@ class Plugin:
             headers = _request_headers(kong)
             refuse_upgrade(headers)
             counts = self._masked(kong, Head(method, path, headers))[0].counts
-        except MaskerError as error:
-            log.warning("request_would_be_refused", api=api.value, code=error.code, **describe(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing changes for the request
+            code = error.code if isinstance(error, MaskerError) else MaskingFailed.code
+            log.warning("request_would_be_refused", api=api.value, code=code, **describe(error))
         kong.ctx.shared.set(mark.NAME, Mark(_new_id(), api, "", observed=True, counts=counts).dump())
 
     def _masked(self, kong: Any, head: Head) -> tuple[MaskedRequest, str]:
         """Return the masked request and its tenant; the mapping is in the vault before anything can go upstream."""
         body = kong.request.get_raw_body(_NO_LIMIT)
+        announced = values(head.headers, b"content-length")
+        if announced and int(announced[0]) != len(body):
+            raise MaskingFailed("the request's body is not whole")
         tenant = self._tenant(kong.client.get_consumer())
         session = self._masker.session(tenant, self._vault.memory(tenant))
         masked = mask_request(head, body, session, self._settings)
@@ -151,12 +155,20 @@ class Plugin:
             return f"consumer:{consumer['id']}"
         return f"namespace:{self._settings.namespace}" if self._settings.namespace else ""
 
-    def _with_credential(self, masked: MaskedRequest) -> HeaderList:
-        """Add the configured key where the client sent no credential of its own."""
+    def _sent(self, masked: MaskedRequest) -> HeaderList:
+        """Return the headers for the upstream.
+
+        No coded answers: should `response` find no server, Kong's own error would go out under the upstream's
+        Content-Encoding, and no client could read it. Besides, a Lua plugin could not restore them.
+        The configured key is added where the client sent no credential of its own.
+        """
+        headers = [
+            (name, b"identity" if name.lower() == b"accept-encoding" else value) for name, value in masked.headers
+        ]
         wanted = masked.api is Api.ANTHROPIC and self._api_key
-        if not wanted or any(values(masked.headers, name) for name in _CREDENTIALS):
-            return masked.headers
-        return [*masked.headers, (b"x-api-key", self._api_key.encode())]
+        if wanted and not any(values(headers, name) for name in _CREDENTIALS):
+            headers.append((b"x-api-key", self._api_key.encode()))
+        return headers
 
     def _restore(self, kong: Any, marked: Mark, body: bytes) -> None:
         status = kong.service.response.get_status()
@@ -191,6 +203,12 @@ def refuse(kong: Any, api: Api, error: Exception, unforeseen: MaskerError) -> No
     shown = error if isinstance(error, MaskerError) else unforeseen
     kong.response.exit(shown.status, error_body(api, shown), {"Content-Type": "application/json"})
     log.warning("request_failed", api=api.value, code=shown.code, **describe(error))
+
+
+def replace_answer(kong: Any, api: Api, error: Exception) -> None:
+    """Answer the client with `error` instead of what the upstream sent, of which nothing but headers is left."""
+    kong.response.clear_header("content-encoding")
+    refuse(kong, api, error, RestoreFailed())
 
 
 def _marked(kong: Any) -> Mark | None:

@@ -34,7 +34,7 @@ import orjson
 from google.protobuf.message import DecodeError
 
 from kong_plugins.aws_masker import plugin as masker
-from kong_plugins.aws_masker.errors import MaskingFailed, RestoreFailed
+from kong_plugins.aws_masker.errors import MaskingFailed
 from kong_plugins.aws_masker.pluginserver import protocol
 from kong_plugins.aws_masker.pluginserver.channel import Channel, pdk
 from kong_plugins.aws_masker.pluginserver.instances import Instances, UnknownInstance
@@ -143,7 +143,10 @@ def _fail(phase: str, kong: Any, frames: Frames, error: Exception) -> None:
         return
     try:
         api = api_of("", kong.request.get_path())
-        masker.refuse(kong, api, error, RestoreFailed() if phase == "response" else MaskingFailed())
+        if phase == "response":
+            masker.replace_answer(kong, api, error)
+        else:
+            masker.refuse(kong, api, error, MaskingFailed())
     except Gone:
         raise
     except Exception as second:  # noqa: BLE001 - the last resort
