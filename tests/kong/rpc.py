@@ -57,7 +57,7 @@ class Connection:
         unread = bool(self.reader._buffer)  # type: ignore[attr-defined]  # asyncio has no public way to ask
         return not (unread or self.reader.at_eof() or self.writer.is_closing())
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, *parts: bytes) -> None:
         """Send all.
 
         Raises:
@@ -65,16 +65,20 @@ class Connection:
         """
         try:
             with anyio.fail_after(self._patience):
-                self.writer.write(data)
+                self.writer.writelines(parts)
                 await self.writer.drain()
         except TimeoutError:
             raise LuaError("timeout") from None
         except OSError:
             raise LuaError("broken pipe") from None
 
-    async def exactly(self, size: int) -> bytes:
-        """Return `size` bytes."""
-        return await self._read(self.reader.readexactly(size))
+    async def frame(self) -> bytes:
+        """Return a frame of ProtoBuf's."""
+        return await self._read(self._frame())
+
+    async def _frame(self) -> bytes:
+        (size,) = struct.unpack("<I", await self.reader.readexactly(4))
+        return await self.reader.readexactly(size)
 
     async def piece(self, size: int) -> bytes:
         """Return what is there, at most `size` bytes; nothing at the end."""
@@ -179,7 +183,7 @@ class ProtoBuf:
             if exchange is not None:
                 await self._bridge(connection, exchange)
             try:
-                returned, instance = wire.rpc_return(await _frame(connection))
+                returned, instance = wire.rpc_return(await connection.frame())
             except wire.WireError as error:
                 raise LuaError(str(error)) from None
             if returned != sequence:
@@ -196,8 +200,8 @@ class ProtoBuf:
 
     async def _bridge(self, connection: Connection, exchange: Exchange) -> None:
         """Serve the PDK until the event ends."""
-        while method := await _frame(connection):
-            arguments = await _frame(connection)
+        while method := await connection.frame():
+            arguments = await connection.frame()
             await _send_frame(connection, await self._answer(exchange, method, arguments))
 
     async def _answer(self, exchange: Exchange, name: bytes, arguments: bytes) -> bytes:
@@ -217,14 +221,8 @@ def _index(exchange: Exchange) -> int:
     return len(exchange.calls_in(exchange.phase))
 
 
-async def _frame(connection: Connection) -> bytes:
-    (size,) = struct.unpack("<I", await connection.exactly(4))
-    return await connection.exactly(size)
-
-
 async def _send_frame(connection: Connection, message: bytes) -> None:
-    await connection.send(struct.pack("<I", len(message)))
-    await connection.send(message)
+    await connection.send(struct.pack("<I", len(message)), message)
 
 
 class MsgPack:
@@ -296,14 +294,15 @@ class MsgPack:
             RpcError: the server is not there, answers with an error or not at all.
         """
         self._sequence += 1
+        sequence = self._sequence
         connection = await self._pool.take()
         try:
-            await connection.send(_packed([0, self._sequence, method.encode(), [argument]]))
-            kind, sequence, error, result = await _unpacked(connection)
+            await connection.send(_packed([0, sequence, method.encode(), [argument]]))
+            kind, returned, error, result = await _unpacked(connection)
         except BaseException:
             connection.writer.close()
             raise
-        if kind != 1 or sequence != self._sequence:
+        if kind != 1 or returned != sequence:
             connection.writer.close()
             raise LuaError("unexpected RPC response")
         self._pool.give(connection)
