@@ -11,7 +11,6 @@ from kong_plugins.aws_masker.demo.echo import parrot
 from tests.e2e.claude import NotAvailableError, install
 from tests.e2e.project import Planted
 from tests.kong.gateway import untouched
-from tests.kong.instances import Config
 from tests.kong.lab import Lab, lab
 
 
@@ -45,7 +44,7 @@ def here(_shared: Lab, planted: Planted) -> Iterator[Lab]:
     _shared.idle()
     _shared.kong.on_call = untouched
     _shared.kong.body_file = None
-    _shared.kong.routes[0].config = Config({})
+    _shared.configure()
     _shared.kong.routes[0].consumers = {}
     _shared.kong.exchanges.clear()
     _shared.standin.requests.clear()

@@ -22,6 +22,7 @@ from tests.kong.exchange import Exchange
 from tests.kong.gateway import Kong, Limits, Route
 from tests.kong.instances import Config
 from tests.kong.server import PATIENCE, Info, PluginServer, query
+from tests.kong_config.kong_schema import filled
 
 ROOT = Path(__file__).parents[2]
 KEY = bytes(range(32)).hex()
@@ -62,6 +63,12 @@ class Lab:
     standin: StandIn
     server: PluginServer
 
+    def configure(self, **settings: Any) -> None:
+        """Change the plugin's configuration on every path, as the Admin API would."""
+        route = self.kong.routes[0]
+        changed = accepted(self.kong.info, settings)
+        route.config = route.config.changed(changed.settings) if route.config else changed
+
     @property
     def received(self) -> bytes:
         """Everything that reached the API: bodies, headers and paths."""
@@ -88,6 +95,14 @@ class Lab:
             time.sleep(0.01)
 
 
+def accepted(info: Info, settings: dict[str, Any]) -> Config:
+    """Return the configuration that Kong makes of `settings` by the plugin's schema: all fields, defaults filled in."""
+    (config,) = (field["config"] for field in info.schema["fields"] if "config" in field)
+    complete, errors = filled(config["fields"], settings)
+    assert not errors, errors
+    return Config(complete)
+
+
 _asked: dict[str, Info] = {}
 
 
@@ -111,7 +126,8 @@ def lab(
     try:
         server.wait_listening()
         with serving(standin) as upstream:
-            kong = Kong(_asked[commands.query], path, [Route("/", upstream, Config(settings or {}))], folder, limits)
+            info = _asked[commands.query]
+            kong = Kong(info, path, [Route("/", upstream, accepted(info, settings or {}))], folder, limits)
             with serving(kong) as url:
                 yield Lab(kong, url, standin, server)
     finally:

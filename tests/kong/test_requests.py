@@ -156,7 +156,7 @@ def test_a_refusal(here: Lab, planted: Planted, path: str, case: str) -> None:
 
 def test_observe_changes_nothing(here: Lab, planted: Planted) -> None:
     """It only reports."""
-    here.kong.routes[0].config = Config({"mode": "observe"})
+    here.configure(mode="observe")
     body = question(planted)
     with here.client() as client:
         answer = client.post("/v1/messages", content=body, headers=HEADERS)
@@ -166,7 +166,7 @@ def test_observe_changes_nothing(here: Lab, planted: Planted) -> None:
 
 def test_settings_reach_the_plugin(here: Lab, planted: Planted) -> None:
     """A switch of the route's configuration takes effect, and only its own."""
-    here.kong.routes[0].config = Config({"mask_s3_buckets": False})
+    here.configure(mask_s3_buckets=False)
     with here.client() as client:
         client.post("/v1/messages", content=question(planted), headers=HEADERS)
     assert planted.found_in(here.received) == {"bucket"}
@@ -218,7 +218,7 @@ def test_a_namespace_is_a_tenant(here: Lab, planted: Planted) -> None:
     """Without consumers, routes of one namespace share, and another namespace has other placeholders."""
     placeholders = []
     for namespace in ("one", "two", "one"):
-        here.kong.routes[0].config = Config({"namespace": namespace})
+        here.configure(namespace=namespace)
         placeholders.append(_secret_of(here, planted, ""))
     assert placeholders[0] == placeholders[2] != placeholders[1]
 
