@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from kong_pdk.exception import PDKException
 from kong_pdk.pdk import Kong
 
+from kong_plugins.aws_masker.errors import MaskingFailed
 from kong_plugins.aws_masker.pluginserver import protocol
 from kong_plugins.aws_masker.pluginserver.protocol import MAX_REPLY, Frames
 from kong_plugins.aws_masker.pluginserver.room import Room
@@ -59,10 +60,15 @@ class Channel:
 
         Raises:
             Gone: Kong has given the event up.
+            MaskingFailed: there is no room for the body.
         """
         size = self._frames.size(MAX_REPLY)
         if self._call.is_body:
-            self._take(size)
+            try:
+                self._take(size)
+            except MaskingFailed:
+                self._frames.skip(size)  # Kong listens only when it has sent it all
+                raise
         result = self._call.decode(self._frames.rest(size))
         try:
             return self._content(result) if isinstance(result, Path) else result, None

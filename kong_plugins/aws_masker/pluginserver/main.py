@@ -18,8 +18,8 @@ from kong_plugins.aws_masker.cli.edge import edge
 from kong_plugins.aws_masker.errors import ConfigError
 from kong_plugins.aws_masker.plugin import Plugin
 from kong_plugins.aws_masker.pluginserver.instances import Instances
-from kong_plugins.aws_masker.pluginserver.server import Server, info
-from kong_plugins.aws_masker.pluginserver.workers import supervise
+from kong_plugins.aws_masker.pluginserver.server import info
+from kong_plugins.aws_masker.pluginserver.workers import Supervisor
 from kong_plugins.aws_masker.proxy.logs import LogFormat, configure, log
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -89,12 +89,12 @@ def main(  # noqa: PLR0913 - one for each option
             raise click.UsageError("--socket is missing (or --dump)")
         configure(log_format)
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(log_level))
-        server = Server(Instances(Plugin))
+        instances = Instances(Plugin)
         listener = listen(path, socket_mode)
         log.info("server_started", socket=str(path), workers=workers, version=__version__)
         made = path.stat().st_ino
         try:
-            supervise(listener, server, workers)
+            Supervisor(listener, instances, workers).run()
         finally:
             if path.exists() and path.stat().st_ino == made:  # else a newer server listens there
                 path.unlink()

@@ -86,6 +86,11 @@ class Frames:
         except (OSError, MemoryError):  # in the middle of a frame, nothing that follows could be read either
             raise Gone from None
 
+    def skip(self, size: int) -> None:
+        """Drop the next `size` bytes; raises what `rest` does."""
+        while size:
+            size -= len(self.rest(min(size, _JOINED)))
+
     def write(self, *frames: bytes) -> None:
         """Send frames.
 
@@ -101,10 +106,6 @@ class Frames:
                     self._connection.sendall(part)
         except OSError:
             raise Gone from None
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
 
 
 _BOOL, _BYTES, _DOUBLE, _INT32, _INT64 = "BOOL", "BYTES", "DOUBLE", "INT32", "INT64"

@@ -17,6 +17,7 @@ case but the last nothing unmasked goes there.
     the worker dies                      Kong reads "closed", starts the instance and asks again; another worker, or the
                                          one that takes its place, answers. If `access` had already put the masked body
                                          in place, the answer to this one request keeps its placeholders
+    workers die of a body                refused from the third time on, AWS_MASKER_2001; see `casualties`
     the whole server dies                Kong answers 500 until it has started it again, a second later
     `response` fails                     the client gets our error instead of the answer
     `log` fails                          a line in the log
@@ -65,12 +66,12 @@ def info() -> dict[str, Any]:
 
 
 class Server:
-    """Answers Kong's calls; shared by all connections."""
+    """Answers Kong's calls; shared by all connections of a worker."""
 
-    def __init__(self, instances: Instances) -> None:
-        """`instances`: those that Kong has started, here or in another worker."""
+    def __init__(self, instances: Instances, room: Room) -> None:
+        """`instances`: those that Kong has started, here or in another worker; `room`: for bodies."""
         self._instances = instances
-        self._room = Room()
+        self._room = room
 
     def answer(self, frames: Frames) -> bool:
         """Read a call and answer it; return False where the connection is to be closed.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -19,7 +20,10 @@ import threading
 import time
 from contextlib import suppress
 
+from kong_plugins.aws_masker.pluginserver.casualties import Casualties
+from kong_plugins.aws_masker.pluginserver.instances import Instances
 from kong_plugins.aws_masker.pluginserver.protocol import Frames, Gone
+from kong_plugins.aws_masker.pluginserver.room import Room
 from kong_plugins.aws_masker.pluginserver.server import Server
 from kong_plugins.aws_masker.proxy.logs import describe, log
 
@@ -28,6 +32,8 @@ _STOP = frozenset({signal.SIGTERM, signal.SIGINT})
 _M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # malloc.h of glibc
 _LARGE = 256 * 1024
 """Size in bytes of what is given back to the system when it is freed."""
+_PAUSE = 0.1
+"""Seconds until the next try to accept a connection."""
 _TURN = 1.0
 """Seconds between two looks whether the parent is still there, and between two rounds of starting workers."""
 
@@ -45,9 +51,14 @@ class Connections:
 
     def serve(self, connection: socket.socket) -> None:
         """Answer the calls on a connection until either side closes it."""
+        thread = threading.Thread(target=self._run, args=(connection,), daemon=True)
         with self._changed:
             self._open += 1
-        threading.Thread(target=self._run, args=(connection,), daemon=True).start()
+        try:
+            thread.start()
+        except RuntimeError:  # too many; Kong reads "closed" and tries again
+            self._ended(connection)
+            raise
 
     def drain(self, grace: float) -> None:
         """Close idle connections, and let the events under way end for up to `grace` seconds."""
@@ -55,7 +66,8 @@ class Connections:
             self._draining = True
             for connection in self._idle:
                 if not _has_input(connection):
-                    connection.shutdown(socket.SHUT_RDWR)
+                    with suppress(OSError):  # it ends by itself
+                        connection.shutdown(socket.SHUT_RDWR)
             self._changed.wait_for(lambda: not self._open, grace)
 
     def _run(self, connection: socket.socket) -> None:
@@ -68,11 +80,14 @@ class Connections:
         except Exception as error:  # noqa: BLE001 - the edge: the thread ends, and Kong reads "closed"
             log.error("connection_failed", **describe(error))
         finally:
-            frames.close()
-            with self._changed:
-                self._idle.discard(connection)
-                self._open -= 1
-                self._changed.notify_all()
+            self._ended(connection)
+
+    def _ended(self, connection: socket.socket) -> None:
+        connection.close()
+        with self._changed:
+            self._idle.discard(connection)
+            self._open -= 1
+            self._changed.notify_all()
 
     def _next(self, connection: socket.socket, frames: Frames) -> bool:
         """Wait for a call; return False where none is to be answered any more."""
@@ -94,48 +109,82 @@ def _has_input(connection: socket.socket) -> bool:
         return False
 
 
-def supervise(listener: socket.socket, server: Server, count: int, grace: float = GRACE) -> None:
-    """Run `count` workers until SIGTERM or SIGINT comes, or the parent process ends.
+class Supervisor:
+    """Keeps the workers running. To be used in the main thread, with no other thread running."""
 
-    To be called in the main thread, with no other thread running.
-    """
-    parent = os.getppid()
-    lifeline, held = os.pipe()
-    gc.collect()
-    gc.freeze()  # the collector's marks would make each worker copy what it shares
-    signal.pthread_sigmask(signal.SIG_BLOCK, {*_STOP, signal.SIGCHLD})
-    workers: set[int] = set()
-    begun = float("-inf")
-    while True:
-        wait = begun + _TURN - time.monotonic()
-        if len(workers) < count and wait <= 0:
-            begun = time.monotonic()
-            while len(workers) < count:
-                workers.add(_fork(listener, server, grace, lifeline, held))
-        told = signal.sigtimedwait({*_STOP, signal.SIGCHLD}, _TURN if wait <= 0 else min(wait, _TURN))
-        _reap(workers)
-        if (told is not None and told.si_signo in _STOP) or os.getppid() != parent:
-            break
-    log.info("server_stopping")
-    os.close(held)
-    listener.close()
-    _end(workers, grace)
+    def __init__(self, listener: socket.socket, instances: Instances, count: int, grace: float = GRACE) -> None:
+        """`count` workers accept connections on `listener`; see `workers` for `grace`, in seconds."""
+        self._listener = listener
+        self._instances = instances
+        self._grace = grace
+        self._casualties = Casualties(count)
+        self._workers: dict[int, int | None] = dict.fromkeys(range(count))  # number -> process id
+        self._lifeline, self._held = os.pipe()
 
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT comes, or the parent process ends."""
+        parent = os.getppid()
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # nginx's may be as low as 1024
+        gc.collect()
+        gc.freeze()  # the collector's marks would make each worker copy what it shares
+        signal.pthread_sigmask(signal.SIG_BLOCK, {*_STOP, signal.SIGCHLD})
+        begun = float("-inf")
+        while os.getppid() == parent:
+            if None in self._workers.values() and time.monotonic() >= begun + _TURN:
+                begun = time.monotonic()
+                self._start()
+            told = signal.sigtimedwait({*_STOP, signal.SIGCHLD}, _TURN)
+            if told is not None and told.si_signo in _STOP:
+                break
+            self._reap()
+        log.info("server_stopping")
+        self._listener.close()
+        self._end()
 
-def _fork(listener: socket.socket, server: Server, grace: float, lifeline: int, held: int) -> int:
-    """Start a worker and return its process id."""
-    number = os.fork()
-    if number:
-        return number
-    status = 1
-    try:
-        os.close(held)
-        _work(listener, server, grace, lifeline)
-        status = 0
-    except BaseException as error:  # noqa: BLE001 - must not return into the supervisor's code
-        log.error("worker_failed", **describe(error))
-    finally:
-        os._exit(status)
+    def _start(self) -> None:
+        """Start the workers that are missing."""
+        for number, process in self._workers.items():
+            if process is None:
+                self._workers[number] = self._fork(number)
+
+    def _fork(self, number: int) -> int:
+        """Start worker `number` and return its process id."""
+        process = os.fork()
+        if process:
+            return process
+        status = 1
+        try:
+            os.close(self._held)
+            server = Server(self._instances, Room(self._casualties.desk(number)))
+            _work(self._listener, server, self._grace, self._lifeline)
+            status = 0
+        except BaseException as error:  # noqa: BLE001 - must not return into the supervisor's code
+            log.error("worker_failed", **describe(error))
+        finally:
+            os._exit(status)
+
+    def _reap(self) -> None:
+        """Take note of workers that have ended."""
+        for number, process in self._workers.items():
+            if process is not None:
+                ended, status = os.waitpid(process, os.WNOHANG)
+                if ended:
+                    self._workers[number] = None
+                    sizes = self._casualties.died(number)
+                    log.error("worker_ended", status=os.waitstatus_to_exitcode(status), sizes_of_bodies=sizes)
+
+    def _end(self) -> None:
+        """Have the workers drain; end those that take too long."""
+        deadline = time.monotonic() + self._grace + _TURN
+        left = {process for process in self._workers.values() if process is not None}
+        for process in left:
+            os.kill(process, signal.SIGTERM)
+        while left and time.monotonic() < deadline:
+            signal.sigtimedwait({signal.SIGCHLD}, 0.1)
+            left = {process for process in left if not os.waitpid(process, os.WNOHANG)[0]}
+        for process in left:
+            os.kill(process, signal.SIGKILL)
 
 
 def _work(listener: socket.socket, server: Server, grace: float, lifeline: int) -> None:
@@ -154,10 +203,15 @@ def _work(listener: socket.socket, server: Server, grace: float, lifeline: int) 
         for source in (listener, waker, lifeline):
             selector.register(source, selectors.EVENT_READ)
         while {key.fileobj for key, _ in selector.select()} == {listener}:
-            with suppress(BlockingIOError, ConnectionAbortedError):  # another worker was faster
+            try:
                 connection, _ = listener.accept()
                 connection.setblocking(True)
                 connections.serve(connection)
+            except BlockingIOError:  # another worker was faster
+                pass
+            except (OSError, RuntimeError) as error:  # too many files or threads: those that are there must go on
+                log.error("connection_not_accepted", **describe(error))
+                time.sleep(_PAUSE)
     listener.close()
     connections.drain(grace)
 
@@ -171,26 +225,3 @@ def _keep_memory_flat() -> None:
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)  # threads rarely allocate at the same moment: they hold Python's lock
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
-
-
-def _reap(workers: set[int]) -> None:
-    """Take note of workers that have ended."""
-    for number in tuple(workers):
-        ended, status = os.waitpid(number, os.WNOHANG)
-        if ended:
-            workers.discard(number)
-            log.error("worker_ended", status=os.waitstatus_to_exitcode(status))
-
-
-def _end(workers: set[int], grace: float) -> None:
-    """Wait for the workers, which drain; end those that take longer."""
-    deadline = time.monotonic() + grace + _TURN
-    for number in workers:
-        os.kill(number, signal.SIGTERM)
-    while workers and time.monotonic() < deadline:
-        signal.sigtimedwait({signal.SIGCHLD}, 0.1)
-        for number in tuple(workers):
-            if os.waitpid(number, os.WNOHANG)[0]:
-                workers.discard(number)
-    for number in workers:
-        os.kill(number, signal.SIGKILL)
