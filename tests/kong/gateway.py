@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from kong_plugins.aws_masker.demo.serving import serving
 from tests.kong.exchange import Answer, Call, Exchange, Exited, LuaError, pairs, table
 from tests.kong.instances import Config
 from tests.kong.pdk import merge
@@ -251,17 +250,11 @@ class Kong:
         task.add_done_callback(self._timers.discard)
 
 
-_UNLIMITED = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
+_UNLIMITED = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
+"""Connections are not kept: the stand-in may close one just when it is used again."""
 
 
 def _target(scope: Scope) -> bytes:
     query: bytes = scope["query_string"]
     raw: bytes = scope["raw_path"]
     return raw + (b"?" + query if query else b"")
-
-
-@contextlib.contextmanager
-def running(kong: Kong) -> Iterator[str]:
-    """Serve `kong` on a free port; yields its base URL."""
-    with serving(kong) as url:
-        yield url

@@ -37,7 +37,8 @@ class Commands:
     query: str
 
 
-_MAIN = f"{sys.executable} -m kong_plugins.aws_masker.pluginserver.main"
+MODULE = "kong_plugins.aws_masker.pluginserver.main"
+_MAIN = f"{sys.executable} -m {MODULE}"
 OURS = Commands(f"{_MAIN} --socket {{socket}} --workers 2", f"{_MAIN} --dump")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import socket
 import struct
 import threading
@@ -20,11 +21,13 @@ import pytest
 
 from kong_plugins.aws_masker.demo.serving import serving
 from kong_plugins.aws_masker.demo.standin import StandIn
+from tests.e2e.project import Planted
 from tests.kong import wire
+from tests.kong.bodies import HEADERS, question
 from tests.kong.gateway import Kong, Limits, Route
 from tests.kong.instances import Config
-from tests.kong.lab import Lab, lab, stock
-from tests.kong.server import Info
+from tests.kong.lab import Lab, environment, lab, stock
+from tests.kong.server import Info, query
 
 TINY = stock(Path(__file__).parent / "plugins")
 BODY = b'{"model":"m","messages":[{"role":"user","content":"planted"}]}'
@@ -107,6 +110,24 @@ def test_a_call_that_the_phase_does_not_allow(tmp_path: Path) -> None:
     assert not here.standin.requests
 
 
+def test_a_file_that_is_no_plugin(tmp_path: Path) -> None:
+    """The stock server tells about it on standard output, where Kong expects nothing but JSON."""
+    (tmp_path / "tiny.py").write_text((Path(__file__).parent / "plugins" / "tiny.py").read_text())
+    commands = stock(tmp_path)
+    assert query(commands.query, environment()).name == "tiny"
+    (tmp_path / "helper.py").write_text("")
+    with pytest.raises(json.JSONDecodeError):
+        query(commands.query, environment())
+
+
+def test_a_route_without_the_plugin(here: Lab, planted: Planted) -> None:
+    """The control for all other tests: there, every value arrives."""
+    here.kong.routes[0].config = None
+    with here.client() as client:
+        client.post("/v1/messages", content=question(planted), headers=HEADERS)
+    assert planted.found_in(here.received) == set(planted.values)
+
+
 # Servers that speak ProtoBuf:1 and misbehave
 
 Serve = Callable[[socket.socket, bytes], None]
@@ -148,9 +169,11 @@ def _server(path: Path, serve: Serve) -> Iterator[None]:
     listener.close()
 
 
-def _through(tmp_path: Path, serve: Serve) -> tuple[httpx2.Response, Kong, StandIn]:
+def _through(
+    tmp_path: Path, serve: Serve, phases: tuple[str, ...] = ("access",)
+) -> tuple[httpx2.Response, Kong, StandIn]:
     """Send one request through a plugin server whose events `serve` handles."""
-    info = Info("ProtoBuf:1", "fake", ("access",), 1, "1", {})
+    info = Info("ProtoBuf:1", "fake", phases, 1, "1", {})
     standin = StandIn()
     path = tmp_path / "fake.sock"
     with _server(path, serve), serving(standin) as upstream:
@@ -198,6 +221,25 @@ def test_protobuf_tries_again_when_the_connection_is_closed(tmp_path: Path) -> N
     assert kong.exchanges[-1].retries == 1
     assert kong.rpc.instances.started == 2
     assert standin.requests[-1].body == BODY
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+def test_buffering(tmp_path: Path, buffered: bool) -> None:
+    """A plugin with `response` makes Kong collect the answer, unless `access` switches that off."""
+    events = []
+
+    def serve(connection: socket.socket, sequence: bytes) -> None:
+        events.append(sequence)
+        if not buffered and len(events) == 1:
+            off = wire.field(1, b"buffered_proxying") + wire.field(2, wire.value(False))
+            connection.sendall(_frame(b"kong.nginx.set_ctx") + _frame(off))
+            _received(connection)
+        connection.sendall(_frame(b"") + _frame(sequence))
+
+    answer, kong, _ = _through(tmp_path, serve, ("access", "response"))
+    assert answer.status_code == 200
+    assert len(events) == (2 if buffered else 1)
+    assert (kong.exchanges[-1].upstream is not None) is buffered
 
 
 def test_an_exit_is_never_answered(tmp_path: Path) -> None:

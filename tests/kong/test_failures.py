@@ -9,7 +9,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio
@@ -17,12 +17,13 @@ import httpx2
 import orjson
 import pytest
 
+from kong_plugins.aws_masker.demo.echo import parrot
 from tests.e2e.project import Planted
 from tests.kong import wire
 from tests.kong.bodies import HEADERS, everything, messages, question, said
 from tests.kong.exchange import Call, Exchange, LuaError
 from tests.kong.gateway import untouched
-from tests.kong.lab import Lab
+from tests.kong.lab import MODULE, OURS, Commands, Lab, lab
 from tests.kong.rpc import OnCall
 
 SETTLED = 15.0
@@ -102,6 +103,35 @@ def test_a_fault_at_every_call(here: Lab, planted: Planted, phase: str, fault: s
     _well(here, planted)
 
 
+@pytest.fixture(scope="module")
+def _sabotaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Path]]:
+    """A plugin server in which exceptions can be planted, and the file that says which."""
+    folder = tmp_path_factory.mktemp("sabotaged")
+    plan = folder / "plan"
+    plan.touch()
+    commands = Commands(OURS.start.replace(MODULE, "tests.kong.sabotaged"), OURS.query)
+    with lab(folder, commands, parrot, SABOTAGE=str(plan)) as here:
+        yield here, plan
+
+
+@pytest.mark.parametrize("error", ["RuntimeError", "KeyError", "MemoryError", "RecursionError", "OSError"])
+def test_an_exception_at_every_call(_sabotaged: tuple[Lab, Path], planted: Planted, error: str) -> None:
+    """The plugin itself fails at each call in turn, with values in the exception's text: no answer or log has them."""
+    here, plan = _sabotaged
+    here.standin.requests.clear()
+    _well(here, planted)
+    here.idle()
+    for call in here.last.calls:
+        plan.write_text(f"{call.method} {error}")
+        answer = _ask(here, planted)
+        assert plan.read_text() == "", "the exception was not raised"
+        _failed_well(answer, here, planted)
+        assert "AWS_MASKER_" in answer.text or call.method == "kong.response.exit"
+        assert not here.last.retries
+    _well(here, planted)
+    assert planted.found_in(here.server.log()) == set()
+
+
 def test_a_fault_in_log(here: Lab, planted: Planted) -> None:
     """The client has its answer already; nothing else happens."""
     for fault in FAULTS.values():
@@ -144,7 +174,7 @@ def test_the_server_is_killed_before_an_event(here: Lab, planted: Planted) -> No
 
 
 def test_workers_are_killed_in_an_event(here: Lab, planted: Planted) -> None:
-    """SIGKILL to the workers before the masked body is in place: others take over, and the client does not notice."""
+    """SIGKILL to the workers, before the masked body is in place or after: others take over, and no client notices."""
     calls = _calls(here, planted, "access")
     place = calls.index("kong.service.request.set_raw_body")
 
@@ -154,12 +184,12 @@ def test_workers_are_killed_in_an_event(here: Lab, planted: Planted) -> None:
         return None
 
     supervisor = here.server.pid
-    for index in (0, place - 1):
-        here.kong.on_call = _at("access", index, kill)
-        answer = _ask(here, planted)
-        _failed_well(answer, here, planted)
+    for phase, index in (("access", 0), ("access", place - 1), ("response", 1)):
+        here.kong.on_call = _at(phase, index, kill)
+        assert planted.found_in(said(_ask(here, planted))) == set(planted.values)
+        assert here.last.retries
+        assert planted.found_in(here.received) == set()
         here.kong.on_call = untouched
-        _well(here, planted)
     assert here.server.pid == supervisor
 
 

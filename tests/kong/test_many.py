@@ -16,10 +16,11 @@ import pytest
 from kong_plugins.aws_masker.demo.answers import Answer as Reply
 from kong_plugins.aws_masker.demo.answers import Say
 from kong_plugins.aws_masker.demo.echo import parrot
+from kong_plugins.aws_masker.demo.serving import serving
 from tests.e2e.project import Planted
 from tests.kong.bodies import HEADERS, messages, question, said
 from tests.kong.exchange import Answer, Exchange, Exited
-from tests.kong.gateway import Route, untouched
+from tests.kong.gateway import Kong, Route, untouched
 from tests.kong.instances import Config
 from tests.kong.lab import OURS, Commands, Lab, accepted, lab
 from tests.kong.rpc import Pool, ProtoBuf
@@ -102,6 +103,17 @@ def test_routes_with_their_own_configuration(here: Lab, planted: Planted) -> Non
     finally:
         here.kong.routes.remove(buckets)
     assert [planted.found_in(request.raw) for request in here.standin.requests] == [set(), {"bucket"}] * 10
+
+
+def test_two_of_kongs_workers(here: Lab, planted: Planted) -> None:
+    """Each has connections and instances of its own, on one plugin server."""
+    second = Kong(here.kong.info, here.server.path, here.kong.routes, here.server.path.parent)
+    with serving(second) as url, here.client() as client:
+        for base in (url, here.url) * 5:
+            answer = client.post(f"{base}/v1/messages", content=question(planted), headers=HEADERS)
+            assert planted.found_in(said(answer)) == set(planted.values)
+    assert second.rpc.instances.started == 1
+    assert planted.found_in(here.received) == set()
 
 
 def _resident(pid: int) -> int:

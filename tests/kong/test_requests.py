@@ -64,6 +64,32 @@ def test_a_coded_answer(here: Lab, planted: Planted, accepted: str) -> None:
     assert "snappy" not in dict(here.standin.requests[0].headers).get(b"accept-encoding", b"").decode()
 
 
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+def test_a_body_of_unknown_length(here: Lab, planted: Planted, path: str) -> None:
+    """It comes in chunks and goes on with its length."""
+    body = question(planted, 20_000)
+    with here.client() as client:
+        answer = client.post(path, content=iter([body[:7000], body[7000:]]), headers=HEADERS)
+    assert answer.status_code == 200
+    headers = dict(here.standin.requests[0].headers)
+    assert headers[b"content-length"] == b"%d" % len(here.standin.requests[0].body)
+    assert b"transfer-encoding" not in headers
+    assert planted.found_in(here.received) == set()
+
+
+def test_the_api_is_away(here: Lab, planted: Planted) -> None:
+    """Kong's own 502 comes through."""
+    route = here.kong.routes[0]
+    there, route.upstream = route.upstream, "http://127.0.0.1:9"
+    try:
+        with here.client() as client:
+            answer = client.post("/v1/messages", content=question(planted), headers=HEADERS)
+    finally:
+        route.upstream = there
+    assert answer.status_code == 502
+    assert "invalid response" in answer.json()["message"]
+
+
 def test_a_stream(here: Lab, planted: Planted) -> None:
     """Without the Lua plugin it comes in one piece, with all values."""
     with here.client() as client:

@@ -89,6 +89,13 @@ def test_a_fault_at_every_call(on_stock: Lab, planted: Planted) -> None:
     assert planted.found_in(on_stock.received) == set()
 
 
+def test_headers_that_are_no_utf8(on_stock: Lab, planted: Planted) -> None:
+    """That server breaks off when it reads them, and Kong sends the request on unmasked; ours masks it."""
+    with on_stock.client() as client:
+        client.post("/v1/messages", content=question(planted), headers={b"x-own": b"caf\xe9"})
+    assert planted.found_in(on_stock.received) == set(planted.values)
+
+
 def test_what_nothing_here_can_prevent(tmp_path: Path, planted: Planted) -> None:
     """When that server is gone, Kong sends requests on unmasked; with ours it does not (`test_failures`)."""
     with lab(tmp_path, stock(_PLUGINS), parrot) as here, here.client() as client:
