@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import orjson
+import uvloop
 
 from bench.bodies import request_body
 from tests.kong.exchange import Answer, Exchange, Exited, Headers
@@ -36,19 +37,16 @@ _PATIENCE = 600.0
 
 
 class Added(NamedTuple):
-    """What one request takes more with the plugin: seconds (median) in `access` and in `response`, and calls."""
+    """What one request takes more with the plugin."""
 
     access: float
+    """Seconds (median) in this phase."""
     response: float
     access_calls: int
+    """Calls of the PDK."""
     response_calls: int
-
-
-class Resident(NamedTuple):
-    """Bytes of memory that the largest process of the server has had."""
-
-    idle: int
-    load: int
+    memory: int
+    """Bytes that the largest process of the server has had up to then."""
 
 
 def _json(length: int) -> Headers:
@@ -82,7 +80,7 @@ async def _request(rpc: Rpc, config: Config, body: bytes, folder: Path) -> tuple
     return access, response, exchange
 
 
-async def _added(rpc: Rpc, body: bytes, clients: int, folder: Path) -> Added:
+async def _added(server: PluginServer, rpc: Rpc, body: bytes, clients: int, folder: Path) -> Added:
     """Let `clients` send again and again."""
     config = Config({})
     _, _, exchange = await _request(rpc, config, body, folder)
@@ -98,7 +96,8 @@ async def _added(rpc: Rpc, body: bytes, clients: int, folder: Path) -> Added:
 
     await asyncio.gather(*(client() for _ in range(clients)))
     access, response = (statistics.median(column) for column in zip(*seconds, strict=True))
-    return Added(access, response, len(exchange.calls_in("access")), len(exchange.calls_in("response")))
+    calls = len(exchange.calls_in("access")), len(exchange.calls_in("response"))
+    return Added(access, response, *calls, _resident(server, "VmHWM"))
 
 
 @contextlib.contextmanager
@@ -122,56 +121,60 @@ def _resident(server: PluginServer, which: str) -> int:
     return max(sizes)
 
 
-def measure(commands: Commands) -> tuple[dict[tuple[str, int], Added], Resident]:
-    """Measure one plugin server: by size and number of clients what it adds, and its memory."""
+def measure(commands: Commands) -> tuple[dict[tuple[str, int], Added], int]:
+    """Measure one plugin server: by size and number of clients what it adds, and the bytes it has when idle."""
     found = {}
     with tempfile.TemporaryDirectory() as name, _server(commands, Path(name)) as (server, rpc):
 
-        async def all_sizes() -> Resident:
+        async def all_sizes() -> int:
             await _request(rpc, Config({}), request_body(SIZES["3 KB"]), Path(name))
             idle = _resident(server, "VmRSS")
             for label, size in SIZES.items():
                 for clients in CLIENTS:
-                    found[label, clients] = await _added(rpc, request_body(size), clients, Path(name))
+                    found[label, clients] = await _added(server, rpc, request_body(size), clients, Path(name))
             await rpc.aclose()
-            return Resident(idle, _resident(server, "VmHWM"))
+            return idle
 
-        memory = asyncio.run(all_sizes())
-    return found, memory
+        with contextlib.closing(uvloop.new_event_loop()) as loop:
+            idle = loop.run_until_complete(all_sizes())
+    return found, idle
 
 
 def _ms(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms"
 
 
-def render(ours: dict[tuple[str, int], Added], theirs: dict[tuple[str, int], Added], memory: list[Resident]) -> str:
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"
+
+
+def render(
+    ours: dict[tuple[str, int], Added], theirs: dict[tuple[str, int], Added], our_idle: int, their_idle: int
+) -> str:
     """Return the section of the page."""
     head = (
-        "| body | clients | `access` | `response` | calls of the PDK | stock: `access` | stock: `response` |\n"
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        "| body | clients | PDK calls | `access` | `response` | memory | stock: `access` | `response` | memory |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
     )
     rows = [
-        f"| {size} | {clients} | {_ms(one.access)} | {_ms(one.response)} | {one.access_calls} + {one.response_calls} "
-        f"| {_ms(other.access)} | {_ms(other.response)} |\n"
+        f"| {size} | {clients} | {one.access_calls} + {one.response_calls} | {_ms(one.access)} | {_ms(one.response)} "
+        f"| {_mb(one.memory)} | {_ms(other.access)} | {_ms(other.response)} | {_mb(other.memory)} |\n"
         for ((size, clients), one), other in zip(ours.items(), theirs.values(), strict=True)
     ]
-    sizes = [f"{one.idle / 1e6:.0f} MB idle, {one.load / 1e6:.0f} MB at most" for one in memory]
     return (
         "## In Kong\n\nTime added to a request (median; Kong's side is the tests' stand-in), with "
-        f"`aws-masker-pluginserver` ({OURS_WORKERS} workers) and with `kong-python-pluginserver`:\n\n"
+        "`aws-masker-pluginserver` (2 workers) and with `kong-python-pluginserver`. Memory is what the largest process "
+        f"of the server has had up to then; idle it has {_mb(our_idle)}, the stock server {_mb(their_idle)}.\n\n"
         + head
         + "".join(rows)
-        + f"\nMemory of the largest process: {sizes[0]}; of the stock server: {sizes[1]}.\n"
     )
-
-
-OURS_WORKERS = 2
 
 
 def main() -> None:
     """Measure both, print the section."""
-    measured = [measure(commands) for commands in (OURS, stock(ROOT / "kong_plugins"))]
-    print(render(measured[0][0], measured[1][0], [memory for _, memory in measured]))
+    ours, our_idle = measure(OURS)
+    theirs, their_idle = measure(stock(ROOT / "kong_plugins"))
+    print(render(ours, theirs, our_idle, their_idle))
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
 
 
