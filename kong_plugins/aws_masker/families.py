@@ -88,6 +88,8 @@ CONTEXT_FAMILIES: frozenset[str] = NAME_FAMILIES | {
     "hosted_zone",
     "endpoint",
     "organization",
+    "eks_endpoint",
+    "distribution",
 }
 """Families that only their context makes certain; once certain, the value is masked wherever it stands by itself."""
 

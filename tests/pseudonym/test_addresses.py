@@ -13,6 +13,7 @@ from kong_plugins.aws_masker.masking import Masker, restore
 from kong_plugins.aws_masker.pseudonym import addresses
 from kong_plugins.aws_masker.pseudonym.addresses import Derived
 from kong_plugins.aws_masker.pseudonym.prf import Prf
+from kong_plugins.aws_masker.pseudonym.pseudonymizer import Pseudonymizer
 from kong_plugins.aws_masker.settings import Settings
 from kong_plugins.aws_masker.text import Text
 from kong_plugins.aws_masker.vault.memory import MemoryVault
@@ -141,3 +142,23 @@ def test_account_ids_prove_themselves_in_both_notations(number: int) -> None:
     assert dashed.replace(b"-", b"") == masked
     assert addresses.owns_account(PRF, masked)
     assert addresses.owns_account(PRF, dashed)
+
+
+@pytest.mark.parametrize(
+    "text", [b"fd12:3456:789a::1fd12:3456:789a::/48", b"account 2109-8765-4321-0987", b":0::fd12::1"]
+)
+def test_what_is_left_over_of_an_address_breaks_nothing(text: bytes) -> None:
+    """Whatever overlaps, masking ends well and restoring gives the text back."""
+    masker = Masker(Settings(), bytes(range(32)))
+    session = masker.session()
+    (masked,) = session.mask([Text(text)])
+    assert restore(text if masked is None else masked, masker.lookup(session.mapping)) == text
+
+
+@pytest.mark.parametrize("family", ["private_ip", "account_id", "public_dns"])
+@given(st.binary(min_size=1, max_size=20))
+def test_anything_has_a_placeholder(family: str, value: bytes) -> None:
+    """A value that is no address has an opaque placeholder, and is not taken for one."""
+    pseudonymizer = Pseudonymizer(PRF, preserve_structure=True)
+    assert pseudonymizer.placeholder(family, value) != value
+    assert not pseudonymizer.owns("account_id" if family == "account_id" else "access_key", value)

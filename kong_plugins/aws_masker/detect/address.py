@@ -69,8 +69,9 @@ def _with_prefix_length(text: bytes, end: int, most: int) -> tuple[int, int | No
     """Return the end of the network's prefix length behind an address, and the length, if one stands there."""
     if text[end : end + 1] == b"/":
         stop = run_end(text, end + 1, b"0123456789")
-        if 1 <= stop - end - 1 <= 3 and int(text[end + 1 : stop]) <= most and ends_clean(text, stop):
-            return stop, int(text[end + 1 : stop])
+        digits = text[end + 1 : stop]
+        if 1 <= len(digits) <= 3 and digits[:1] != b"0" and int(digits) <= most and ends_clean(text, stop):
+            return stop, int(digits)
     return end, None
 
 

@@ -131,12 +131,12 @@ def _every_label(family: str) -> Rule:
 def _eks(host: Host, index: int) -> Iterator[Span]:
     for at in host.own(index):
         if _HEX32.fullmatch(host.labels[at].value[-32:]):
-            yield host.span(at, "eks_endpoint", skip=len(host.labels[at].value) - 32)
+            yield host.span(at, "eks_endpoint", skip=len(host.labels[at].value) - 32, spread=True)
     path = host.path()
     if path >= 0 and host.text[path : path + 2] == b"id":
         start = _behind_slash(host.text, path + 2)
         if _HEX32.fullmatch(host.text[start : start + 32]):
-            yield Span(start, start + 32, "eks_endpoint")
+            yield Span(start, start + 32, "eks_endpoint", spread=True)
 
 
 _REPOSITORY_CHARS = b"abcdefghijklmnopqrstuvwxyz0123456789._/-"
@@ -145,7 +145,7 @@ _REPOSITORY_CHARS = b"abcdefghijklmnopqrstuvwxyz0123456789._/-"
 def _ecr(host: Host, index: int) -> Iterator[Span]:
     for at in range(index):
         value = host.labels[at].value
-        if value[-12:].isdigit() and len(value) >= 12:
+        if value[-12:].isdigit() and len(value) >= 12 and not value[-13:-12].isdigit():
             yield host.span(at, "account_id", skip=len(value) - 12, spread=True)
             break
     else:
@@ -191,7 +191,7 @@ def _vpce(host: Host, index: int) -> Iterator[Span]:
         label = host.labels[at].value
         begin = label.find(b"vpce-")
         if begin >= 0 and label.count(b"-", begin) >= 2:  # the id before it has a detector of its own
-            yield host.span(at, "endpoint", skip=label.index(b"-", begin + 5) + 1)
+            yield host.span(at, "endpoint", skip=label.index(b"-", begin + 5) + 1, spread=True)
 
 
 _RULES: dict[bytes, Rule] = {

@@ -30,11 +30,14 @@ from kong_plugins.aws_masker.detect.address import PRIVATE_V4
 from kong_plugins.aws_masker.pseudonym.prf import Prf
 
 _LAST_OCTET = 8
+_ACCOUNT_DIGITS = 12
 
 
 def account(prf: Prf, value: bytes) -> bytes:
-    """Return the placeholder of an account id, hyphens kept where they are."""
+    """Return the placeholder of an account id, hyphens kept where they are; ValueError for anything else."""
     digits = value.replace(b"-", b"")
+    if len(digits) != _ACCOUNT_DIGITS or not digits.isdigit():
+        raise ValueError("not an account id")
     identity = 100_000 + int.from_bytes(prf.value("account_id", digits)[:8], "big") % 900_000
     text = b"%d%06d" % (identity, _account_proof(prf, identity))
     return b"-".join((text[:4], text[4:8], text[8:])) if b"-" in value else text
@@ -43,6 +46,8 @@ def account(prf: Prf, value: bytes) -> bytes:
 def owns_account(prf: Prf, value: bytes) -> bool:
     """Tell whether the last six digits of `value` prove that `account` made it."""
     digits = value.replace(b"-", b"")
+    if len(digits) != _ACCOUNT_DIGITS or not digits.isdigit():
+        return False
     return int(digits[6:]) == _account_proof(prf, int(digits[:6]))
 
 
@@ -160,5 +165,8 @@ def _v6_site(prf: Prf, identity: int) -> int:
 
 def owns_v6(prf: Prf, value: bytes) -> bool:
     """Tell whether `value` lies in a /48 that `address` made."""
-    site = int(IPv6Address(value.partition(b"/")[0].decode())) >> 80
+    try:
+        site = int(IPv6Address(value.partition(b"/")[0].decode())) >> 80
+    except ValueError:
+        return False
     return site >> 40 == 0xFC and _v6_site(prf, site >> 20 & 0xFFFFF) == site

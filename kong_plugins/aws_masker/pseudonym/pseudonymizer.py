@@ -15,7 +15,7 @@ addresses cannot collide. Whoever masks compares with what the placeholder stand
 takes the opaque form (65 bits) for the later value; so a collision costs a shape, never a wrong answer.
 
 *Self-delimiting.* A head is followed by a fixed number of characters; accounts and addresses end where the digits end.
-Opaque ones are words by themselves. None occurs inside another: a payload has no hyphen, and a head no place in one.
+Opaque ones end where the mapping says. None occurs inside another: a payload has no hyphen, and a head no place in one.
 
 *Masking masked text changes nothing.* A candidate whose tag proves that this key made it is left alone. A foreign
 value is mistaken for one, and passes, with a probability of 2**-28 (hex ids), 10**-6 (account ids, which have no room
@@ -33,7 +33,7 @@ from __future__ import annotations
 from kong_plugins.aws_masker.pseudonym import addresses
 from kong_plugins.aws_masker.pseudonym.heads import FORMS, OPAQUE_HEAD, form_of, forms_at, opaque_head
 from kong_plugins.aws_masker.pseudonym.prf import Prf
-from kong_plugins.aws_masker.pseudonym.shapes import OPAQUE
+from kong_plugins.aws_masker.pseudonym.shapes import OPAQUE, Shape
 
 _ADDRESSES = ("private_ip", "public_ip", "public_dns")
 
@@ -50,6 +50,12 @@ class Pseudonymizer:
         """Return the placeholder for `value`."""
         if not self._preserve or (family not in FORMS and family != "account_id" and family not in _ADDRESSES):
             return self.opaque(family, value)
+        try:
+            return self._shaped(family, value)
+        except ValueError:  # what a longer value left over of an address is none
+            return self.opaque(family, value)
+
+    def _shaped(self, family: str, value: bytes) -> bytes:
         if family == "account_id":
             return addresses.account(self._prf, value)
         if family in _ADDRESSES:
@@ -70,7 +76,15 @@ class Pseudonymizer:
             return addresses.owns_account(self._prf, value)
         if b":" in value and family == "private_ip":
             return addresses.owns_v6(self._prf, value)
-        return any(value.startswith(head) and shape.owns(self._prf, head, value) for head, shape in forms_at(value))
+        return any(
+            value.startswith(head) and shape.owns(self._prf, head, self._cut(family, value, head, shape))
+            for head, shape in forms_at(value)
+        )
+
+    @staticmethod
+    def _cut(family: str, value: bytes, head: bytes, shape: Shape) -> bytes:
+        """Cut off what stands right behind a token: being as long as it likes, a token swallows that."""
+        return value[: len(head) + shape.length] if family in ("session_token", "bedrock_key") else value
 
     def _owns_opaque(self, value: bytes) -> bool:
         return value.startswith(OPAQUE_HEAD) and OPAQUE.owns(self._prf, value[: -OPAQUE.length], value)

@@ -14,11 +14,12 @@ from typing import NamedTuple
 from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import ALNUM, DIGITS, escape_ends_at
 from kong_plugins.aws_masker.pseudonym.heads import HEADS, OPAQUE_HEAD, forms_at
+from kong_plugins.aws_masker.pseudonym.shapes import OPAQUE
 
 _HYPHEN = rb"(?:\\{0,3}-|&#45;|&#x2[dD];|&hyphen;|\xe2\x80[\x90\x91])"
 _HYPHEN_BEGUN = rb"(?:\\{1,3}|&(?:#(?:45?|x(?:2[dD]?)?)?|h(?:y(?:p(?:h(?:en?)?)?)?)?)?|\xe2(?:\x80)?)"
 _BREAK = rb"(?:\r?\n[ \t>|]{0,16})"
-_LONGEST = 48
+_LONGEST = 52
 """Characters of the longest payload or opaque type and payload."""
 
 _SHORTEST = 16
@@ -149,29 +150,26 @@ def readings(text: bytes, start: int, end: int, before: bytes) -> Iterator[Readi
     if plain[0] in DIGITS or (plain[:2] == b"fc" and b":" in plain):
         yield from _numbers(text, start, end, before)
         return
+
+    def reading(spelling: bytes, settled: bool) -> Reading:
+        return Reading(spelling, start + (len(spelling) if ends is None else ends[len(spelling) - 1]), settled)
+
     for head, shape in forms_at(plain):
-        length = len(head) + shape.length + max(0, len(shape.groups) - 1)
-        if length <= len(plain):
-            behind = start + (length if ends is None else ends[length - 1])
-            yield Reading(shape.spell(head, plain), behind, True)
+        if len(head) + shape.length + max(0, len(shape.groups) - 1) <= len(plain):
+            yield reading(shape.spell(head, plain), True)
     if plain[:3].upper() == OPAQUE_HEAD and plain.isalnum():
-        window = text[start : start + LONGEST]
-        word = start + len(window) - len(window.lstrip(_ALNUM))
-        for stop in (word, end) if end > word else (word,):
-            yield Reading(_plain(text[start:stop])[0].upper(), stop, False)
-
-
-_ALNUM = bytes(sorted(ALNUM))
+        # how long its type is, only the mapping knows; another word may stand right behind it
+        for length in range(len(plain), len(OPAQUE_HEAD) + OPAQUE.length, -1):
+            yield reading(plain[:length].upper(), False)
 
 
 def _numbers(text: bytes, start: int, end: int, before: bytes) -> Iterator[Reading]:
     left = (before + text[max(0, start - LOOK_BACK) : start])[-LOOK_BACK:]
     if left and left[-1] in DIGITS and not escape_ends_at(left, len(left)):
         return
-    if end < len(text) and text[end] in DIGITS:
-        return
     number = text[start:end]
-    yield Reading(number.lower(), end, False)
+    if end == len(text) or text[end] not in DIGITS:
+        yield Reading(number.lower(), end, False)
     bare = number.partition(b"/")[0].rstrip(b":")
     if bare != number:
         yield Reading(bare.lower(), start + len(bare), False)
