@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,11 @@ class Refused(Exception):
 class Connection:
     """One of Kong's pooled connections."""
 
-    def __init__(self, path: Path) -> None:
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, at: Path | socket.socket) -> None:
+        self.socket = at if isinstance(at, socket.socket) else socket.socket(socket.AF_UNIX)
         self.socket.settimeout(20)
-        self.socket.connect(str(path))
+        if isinstance(at, Path):
+            self.socket.connect(str(at))
 
     def send(self, *frames: bytes) -> None:
         self.socket.sendall(b"".join(struct.pack("<I", len(frame)) + frame for frame in frames))
@@ -103,8 +105,10 @@ class Request:
     shared: dict[str, bytes] = field(default_factory=dict)
     exit: tuple[int, bytes, dict[str, Any]] | None = None
     calls: list[str] = field(default_factory=list)
-    fail_at: int = -1
-    """The PDK call at which Kong raises."""
+    replies: dict[str, bytes] = field(default_factory=dict)
+    """What to answer to a PDK call instead of what is right."""
+    before: dict[str, Callable[[], None]] = field(default_factory=dict)
+    """What to do before a PDK call is answered."""
 
     def upstream(self) -> bytes | None:
         """Return the body that Kong sends upstream after `access`, or None if it does not."""
@@ -126,11 +130,12 @@ class Request:
         connection.send(event.SerializeToString())
         while method := connection.receive():
             argument = connection.receive()
-            if len(self.calls) == self.fail_at:
-                connection.socket.close()
-                raise Refused
             self.calls.append(method.decode())
-            reply = self._pdk(method.decode(), argument)
+            self.before.get(method.decode(), lambda: None)()
+            if method.decode() in self.replies:
+                reply: bytes | None = self.replies[method.decode()]
+            else:
+                reply = self._pdk(method.decode(), argument)
             if reply is None:  # after `kong.response.exit` the coroutine is dropped
                 return
             connection.send(reply)
