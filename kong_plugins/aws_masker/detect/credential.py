@@ -65,8 +65,9 @@ def _find_run(text: bytes, start: int, end: int) -> Sequence[Span]:
     if start < 0 or (end < len(text) and text[end] in _RUN_CHARS):
         return ()
     value = _unescaped(text[start:end])
-    while len(value) > _KEY_LENGTH and value[:1] == b"/" == text[start : start + 1]:  # a path's slash before it
-        start, value = start + 1, value[1:]
+    if len(value) > _KEY_LENGTH and len(value) == end - start:  # a path's slashes before it
+        slashes = min(len(value) - len(value.lstrip(b"/")), len(value) - _KEY_LENGTH)
+        start, value = start + slashes, value[slashes:]
     if len(value) != _KEY_LENGTH:
         return ()
     before = text[max(0, start - _LOOK_BACK) : start]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kong_plugins.aws_masker.detect.access_key import PREFIXES as IAM_PREFIXES
 from kong_plugins.aws_masker.detect.resource_id import INSTANCE_PREFIXES
 from kong_plugins.aws_masker.detect.resource_id import PREFIXES as RESOURCE_PREFIXES
-from kong_plugins.aws_masker.families import NAME_FAMILIES
+from kong_plugins.aws_masker.families import CUSTOM_PREFIX, FAMILIES, NAME_FAMILIES
 from kong_plugins.aws_masker.pseudonym import shapes
 from kong_plugins.aws_masker.pseudonym.shapes import Shape
 
@@ -79,7 +79,20 @@ def form_of(family: str, value: bytes) -> Form:
     return max(own, key=lambda form: len(form[0]), default=forms[0])
 
 
+def opaque_lengths(word: bytes) -> Iterator[int]:
+    """Yield how long an opaque placeholder at the beginning of `word` (in capitals) may be, longest first."""
+    if word.startswith(_CUSTOM_HEAD):  # the names of users' patterns are known to the mapping only
+        yield from range(len(word), len(_CUSTOM_HEAD) + shapes.OPAQUE.length, -1)
+    for head in _OPAQUE_HEADS:
+        if word.startswith(head) and len(head) + shapes.OPAQUE.length <= len(word):
+            yield len(head) + shapes.OPAQUE.length
+
+
 def opaque_head(family: str) -> bytes:
     """Return the head of `family`'s opaque placeholders: `AWS` and its type in capitals."""
     name = _TYPES.get(family, family).replace("_", "").upper()
     return OPAQUE_HEAD + name.encode()
+
+
+_OPAQUE_HEADS = sorted({opaque_head(family) for family in FAMILIES}, key=len, reverse=True)
+_CUSTOM_HEAD = opaque_head(CUSTOM_PREFIX)

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kong_plugins.aws_masker.detect.patterns import Pattern
-from kong_plugins.aws_masker.detect.spans import ALNUM, DIGITS, escape_ends_at
-from kong_plugins.aws_masker.pseudonym.heads import HEADS, OPAQUE_HEAD, forms_at
-from kong_plugins.aws_masker.pseudonym.shapes import OPAQUE
+from kong_plugins.aws_masker.detect.spans import ALNUM, DIGITS, escape_ends_at, run_end
+from kong_plugins.aws_masker.pseudonym.heads import HEADS, OPAQUE_HEAD, forms_at, opaque_lengths
 
 _HYPHEN = rb"(?:\\{0,3}-|&#45;|&#x2[dD];|&hyphen;|\xe2\x80[\x90\x91])"
 _HYPHEN_BEGUN = rb"(?:\\{1,3}|&(?:#(?:45?|x(?:2[dD]?)?)?|h(?:y(?:p(?:h(?:en?)?)?)?)?)?|\xe2(?:\x80)?)"
@@ -91,6 +90,11 @@ LONGEST = 160
 """Bytes; no spelling of a placeholder is longer, so nothing further back need be held."""
 
 
+def next_position(text: bytes, start: int) -> int:
+    """Return from where to search on behind a refused candidate at `start`: no number begins inside a longer one."""
+    return max(start + 1, run_end(text, start, b"0123456789"))
+
+
 class Reading(NamedTuple):
     """One way to read a candidate."""
 
@@ -158,9 +162,9 @@ def readings(text: bytes, start: int, end: int, before: bytes) -> Iterator[Readi
         if len(head) + shape.length + max(0, len(shape.groups) - 1) <= len(plain):
             yield reading(shape.spell(head, plain), True)
     if plain[:3].upper() == OPAQUE_HEAD and plain.isalnum():
-        # how long its type is, only the mapping knows; another word may stand right behind it
-        for length in range(len(plain), len(OPAQUE_HEAD) + OPAQUE.length, -1):
-            yield reading(plain[:length].upper(), False)
+        word = plain.upper()  # another word may stand right behind it
+        for length in opaque_lengths(word):
+            yield reading(word[:length], False)
 
 
 def _numbers(text: bytes, start: int, end: int, before: bytes) -> Iterator[Reading]:
