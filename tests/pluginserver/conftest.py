@@ -15,10 +15,8 @@ from typing import Any
 import pytest
 
 from kong_plugins.aws_masker.plugin import Plugin
-from kong_plugins.aws_masker.pluginserver.casualties import Casualties
 from kong_plugins.aws_masker.pluginserver.connections import Connections
 from kong_plugins.aws_masker.pluginserver.instances import Instances
-from kong_plugins.aws_masker.pluginserver.room import Room
 from kong_plugins.aws_masker.pluginserver.server import Server
 from tests.pluginserver.kong import Connection
 
@@ -113,7 +111,7 @@ def here() -> Iterator[Here]:
     def one(make: Callable[[dict[str, Any]], Any] = Plugin) -> Connection:
         ours, theirs = socket.socketpair()
         ends.append(theirs)
-        Connections(Server(Instances(make), Room(Casualties(1).desk(0)))).serve(ours)
+        Connections(Server(Instances(make))).serve(ours)
         return Connection(theirs)
 
     yield one

@@ -37,6 +37,7 @@ from google.protobuf.message import DecodeError
 from kong_plugins.aws_masker import plugin as masker
 from kong_plugins.aws_masker.errors import MaskingFailed
 from kong_plugins.aws_masker.pluginserver import protocol
+from kong_plugins.aws_masker.pluginserver.casualties import Casualties
 from kong_plugins.aws_masker.pluginserver.channel import Channel, pdk
 from kong_plugins.aws_masker.pluginserver.instances import Instances, UnknownInstance
 from kong_plugins.aws_masker.pluginserver.protocol import MAX_CALL, Frames, Garbage, Gone
@@ -68,10 +69,10 @@ def info() -> dict[str, Any]:
 class Server:
     """Answers Kong's calls; shared by all connections of a worker."""
 
-    def __init__(self, instances: Instances, room: Room) -> None:
+    def __init__(self, instances: Instances, room: Room | None = None) -> None:
         """`instances`: those that Kong has started, here or in another worker; `room`: for bodies."""
         self._instances = instances
-        self._room = room
+        self._room = Room(Casualties(1).desk(0)) if room is None else room
 
     def answer(self, frames: Frames) -> bool:
         """Read a call and answer it; return False where the connection is to be closed.
