@@ -6,7 +6,9 @@
     │   ├── UnreadableCoding   Content-Encoding unknown or broken            2003   415
     │   ├── UnsupportedContent a content type or charset with no known text  2003   415
     │   ├── MalformedBody      not the JSON, NDJSON or UTF-8 it claims       6002   422
-    │   └── BodyTooLarge       over the configured bound                     2004   413
+    │   ├── BodyTooLarge       over the configured bound                     2004   413
+    │   ├── TooManyHeaders     more headers than Kong hands to a plugin      2003   431
+    │   └── UpgradeRefused     another protocol: WebSocket, h2c              2003   426
     ├── MaskingFailed          masking itself failed                         2001   503
     ├── RestoreFailed          restoring itself failed                       3001   500
     ├── VaultUnavailable       the mapping store is away                     1001   503
@@ -74,6 +76,20 @@ class BodyTooLarge(RequestRefused):
     code = "AWS_MASKER_2004"
     status = 413
     wording = "the request body is too large"
+
+
+class TooManyHeaders(RequestRefused):
+    """Kong may have left headers out, so what the body is cannot be known."""
+
+    status = 431
+    wording = "the request has too many headers"
+
+
+class UpgradeRefused(RequestRefused):
+    """The client asks for another protocol (WebSocket, h2c), in which nothing could be masked."""
+
+    status = 426
+    wording = "only HTTP/1.1 requests can be masked"
 
 
 class MaskingFailed(MaskerError):

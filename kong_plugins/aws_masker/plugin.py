@@ -22,7 +22,7 @@ from typing import Any
 import re2
 
 from kong_plugins.aws_masker import __version__, mark
-from kong_plugins.aws_masker.errors import MaskerError, MaskingFailed, RequestRefused, RestoreFailed
+from kong_plugins.aws_masker.errors import MaskerError, MaskingFailed, RestoreFailed, TooManyHeaders
 from kong_plugins.aws_masker.mark import Mark
 from kong_plugins.aws_masker.masking import Masker
 from kong_plugins.aws_masker.pipeline import Head, MaskedRequest, ResponseRestorer, mask_request
@@ -50,13 +50,6 @@ _STREAM = re2.compile(rb'"stream"[ \t\r\n]*:[ \t\r\n]*true')
 _CREDENTIALS = (b"x-api-key", b"authorization", b"anthropic-api-key")
 
 HeaderList = Sequence[tuple[bytes, bytes]]
-
-
-class TooManyHeaders(RequestRefused):
-    """Kong may have left headers out, so what the body is cannot be known."""
-
-    status = 431
-    wording = "the request has too many headers"
 
 
 class Plugin:

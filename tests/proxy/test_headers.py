@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kong_plugins.aws_masker.errors import RequestRefused
-from kong_plugins.aws_masker.proxy.headers import UpgradeRefused, end_to_end, framed, refuse_upgrade, tenant_of
+from kong_plugins.aws_masker.errors import RequestRefused, UpgradeRefused
+from kong_plugins.aws_masker.proxy.headers import end_to_end, framed, refuse_upgrade, tenant_of
 
 
 def test_headers_of_the_connection_are_dropped_whatever_their_case() -> None:

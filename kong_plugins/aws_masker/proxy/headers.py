@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kong_plugins.aws_masker.errors import RequestRefused
+from kong_plugins.aws_masker.errors import RequestRefused, UpgradeRefused
 from kong_plugins.aws_masker.wire.headers import Headers, values
 
 _HOP_BY_HOP = frozenset(
@@ -24,13 +24,6 @@ _HOP_BY_HOP = frozenset(
     }
 )
 _MAX_TENANT_SIZE = 256
-
-
-class UpgradeRefused(RequestRefused):
-    """The client asks for another protocol (WebSocket, h2c), in which nothing could be masked."""
-
-    status = 426
-    wording = "only HTTP/1.1 requests can be masked"
 
 
 def end_to_end(headers: Headers, *more: bytes) -> list[tuple[bytes, bytes]]:
