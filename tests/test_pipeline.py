@@ -219,7 +219,11 @@ def test_a_body_without_a_content_type() -> None:
         ([JSON], b"[" * 5000 + b'"\\ud83d"' + b"]" * 5000, MalformedBody),
         ([JSON, (b"content-encoding", b"gzip")], b"{}", UnreadableCoding),
         ([JSON, (b"content-encoding", b"snappy")], b"{}", UnreadableCoding),
-        ([JSON, (b"content-encoding", b"gzip"), (b"Content-Encoding", b"br")], gzip.compress(b"{}", mtime=0), UnreadableCoding),
+        (
+            [JSON, (b"content-encoding", b"gzip"), (b"Content-Encoding", b"br")],
+            gzip.compress(b"{}", mtime=0),
+            UnreadableCoding,
+        ),
         ([(b"content-type", b"application/jsonl")], b"{}\n{", MalformedBody),
     ],
 )
