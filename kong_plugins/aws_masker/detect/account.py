@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
-from kong_plugins.aws_masker.detect.spans import Span, ends_clean, starts_clean
+from kong_plugins.aws_masker.detect.spans import Span, ends_clean, look_back, starts_clean
 
 _LOOK_BACK = 80
 _FOREIGN = "계정|konto|账户|账号|アカウント|compte|cuenta|conta".encode()
@@ -37,14 +37,13 @@ def _listed(text: bytes, start: int) -> bool:
     """Tell whether the number continues a list of account ids: `["111122223333", "444455556666"]`."""
     if _NUMBER_BEFORE.search(text[max(0, start - 60) : start]) is None:
         return False
-    before = text[max(0, start - _LIST_LOOK_BACK) : start]
-    return _LIST_BEFORE.search(before[before.rfind(b"\x00") + 1 :]) is not None
+    before = look_back(text, start, _LIST_LOOK_BACK)
+    return _LIST_BEFORE.search(before) is not None
 
 
 def _named(text: bytes, start: int) -> bool:
     """Tell whether what stands before `start` says that an account id follows."""
-    before = text[max(0, start - _LOOK_BACK) : start]
-    before = before[before.rfind(b"\x00") + 1 :]
+    before = look_back(text, start, _LOOK_BACK)
     if before.endswith(_PATH_BEFORE) or (b"AWSReservedSSO_" in before and before.endswith(b"/")):
         return True
     lowered = before.lower()

@@ -10,7 +10,15 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, 
 
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
-from kong_plugins.aws_masker.detect.spans import ALNUM, Span, ends_clean, escape_ends_at, run_end, starts_clean
+from kong_plugins.aws_masker.detect.spans import (
+    ALNUM,
+    Span,
+    ends_clean,
+    escape_ends_at,
+    look_back,
+    run_end,
+    starts_clean,
+)
 
 PRIVATE_V4 = tuple(IPv4Network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
 PRIVATE_V6 = IPv6Network("fc00::/7")
@@ -38,14 +46,14 @@ def _v4(text: bytes) -> int | None:
 
 
 def _is_version(text: bytes, start: int) -> bool:
-    before = text[max(0, start - 32) : start]
+    before = look_back(text, start, 32)
     if (
         before[-1:].isspace()
         and before[-2:-1].isalnum()
         and not before.lower().rstrip().endswith((b"version", b"release", b"ver"))
     ):
         return False  # a word, a blank: the common case
-    return _VERSION_BEFORE.search(before[before.rfind(b"\x00") + 1 :]) is not None
+    return _VERSION_BEFORE.search(before) is not None
 
 
 _PRIVATE_NUMBERS = tuple(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
-from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end
+from kong_plugins.aws_masker.detect.spans import ALNUM, Span, look_back, run_end
 from kong_plugins.aws_masker.detect.words import is_literal_word, is_reference, is_word
 
 _LOOK_BACK = 400
@@ -82,8 +82,7 @@ def _last(pattern: Pattern, text: bytes) -> bytes:
 
 def _kind(text: bytes, start: int, end: int, is_flag: bool) -> bytes:
     """Return what the name behind the key from `start` to `end` is the name of, or nothing."""
-    before = text[max(0, start - _LOOK_BACK) : start]
-    before = before[before.rfind(b"\x00") + 1 :]
+    before = look_back(text, start, _LOOK_BACK)
     if is_flag:
         command = before[before.rfind(b"aws ") if b"aws " in before else len(before) :]
         on_one_line = b"\n" not in command.replace(b"\\\n", b"").replace(b"\\\r\n", b"")

@@ -12,7 +12,7 @@ from math import log2
 
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
-from kong_plugins.aws_masker.detect.spans import ALNUM, Span, escape_ends_at, run_end, starts_clean
+from kong_plugins.aws_masker.detect.spans import ALNUM, Span, escape_ends_at, look_back, run_end, starts_clean
 
 _KEY_CHARS = bytes(sorted(ALNUM)) + b"/+"
 _RUN_CHARS = frozenset(_KEY_CHARS + b"=_-")
@@ -70,8 +70,7 @@ def _find_run(text: bytes, start: int, end: int) -> Sequence[Span]:
         start, value = start + slashes, value[slashes:]
     if len(value) != _KEY_LENGTH:
         return ()
-    before = text[max(0, start - _LOOK_BACK) : start]
-    before = before[before.rfind(b"\x00") + 1 :]
+    before = look_back(text, start, _LOOK_BACK)
     if _KEY_ID_BEFORE.search(before) or _looks_random(value) or (_SAYS_SECRET.search(before) and _may_be_key(value)):
         return (Span(start, end, "secret_key", spread=True),)
     return ()

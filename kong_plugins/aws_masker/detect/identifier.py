@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
-from kong_plugins.aws_masker.detect.spans import Span, ends_clean, starts_clean
+from kong_plugins.aws_masker.detect.spans import Span, ends_clean, look_back, starts_clean
 
 _REGION = rb"(?:us-gov|us-isob?|eusc-de|[a-z]{2})-[a-z]{4,14}-[0-9]"
 _UUID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -30,8 +30,7 @@ _KMS_BEFORE = Pattern(
 
 
 def _find_kms(text: bytes, start: int, end: int) -> Sequence[Span]:
-    before = text[max(0, start - 64) : start]
-    before = before[before.rfind(b"\x00") + 1 :]
+    before = look_back(text, start, 64)
     lowered = before.lower()
     if b"key" not in lowered and b"kms" not in lowered and b"cmk" not in lowered:
         return ()  # logs are full of UUIDs
@@ -76,11 +75,11 @@ _ZONE_BEFORE = Pattern(
 def _find_zone(text: bytes, start: int, end: int) -> Sequence[Span]:
     if not starts_clean(text, start) or not ends_clean(text, end):
         return ()
-    before = text[max(0, start - 64) : start]
+    before = look_back(text, start, 64)
     value = text[start:end]
     # real ids mix letters and digits; a word in capitals that begins with Z does not
     mixed = end - start >= 14 and sum(48 <= byte <= 57 for byte in value) >= 2
-    if mixed or _ZONE_BEFORE.search(before[before.rfind(b"\x00") + 1 :]):
+    if mixed or _ZONE_BEFORE.search(before):
         return (Span(start, end, "hosted_zone", spread=True),)
     return ()
 

@@ -48,6 +48,12 @@ def ends_clean(text: bytes, end: int) -> bool:
     return end >= len(text) or text[end] not in ALNUM
 
 
+def look_back(text: bytes, start: int, limit: int) -> bytes:
+    """Return what stands before `start` in the same text of the request, at most `limit` bytes."""
+    before = text[max(0, start - limit) : start]
+    return before[before.rfind(b"\x00") + 1 :]
+
+
 def run_start(text: bytes, end: int, chars: bytes, limit: int) -> int:
     """Return where the run of `chars` that ends at `end` begins, at most `limit` bytes back, without escape remains."""
     window = text[max(0, end - limit) : end]
