@@ -89,17 +89,18 @@ class Masker:
         """Begin the masking of one request of `tenant`."""
         return Session(self, Pseudonymizer(Prf(self._key, tenant), self.settings.preserve_structure), memory)
 
-    def lookup(self, mapping: Mapping[bytes, Entry], tenant: str = "", memory: Memory = _NO_MEMORY) -> Lookup:
+    def lookup(self, values: Mapping[bytes, bytes], tenant: str = "", memory: Memory = _NO_MEMORY) -> Lookup:
         """Return what turns the placeholders of an answer back: this request's first, then those in the memory.
 
         Last come addresses that the model derived from the networks it was shown; see `pseudonym.addresses`.
         """
-        shown = (placeholder for placeholder, entry in mapping.items() if entry.family == "private_ip")
-        derived = Derived(Prf(self._key, tenant), shown)
+        derived = Derived(Prf(self._key, tenant), values)
 
         def lookup(placeholder: bytes) -> bytes | None:
-            entry = mapping.get(placeholder) or memory.entry(placeholder)
-            return derived.original(placeholder) if entry is None else entry.value
+            value = values.get(placeholder)
+            if value is None and (entry := memory.entry(placeholder)) is not None:
+                value = entry.value
+            return derived.original(placeholder) if value is None else value
 
         return lookup
 

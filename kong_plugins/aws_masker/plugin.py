@@ -29,7 +29,6 @@ from kong_plugins.aws_masker.pipeline import Head, MaskedRequest, ResponseRestor
 from kong_plugins.aws_masker.proxy.headers import refuse_upgrade
 from kong_plugins.aws_masker.proxy.logs import describe, log
 from kong_plugins.aws_masker.schema import key_of, kong_fields, settings_of
-from kong_plugins.aws_masker.text import Lookup
 from kong_plugins.aws_masker.vault.memory import MemoryVault
 from kong_plugins.aws_masker.wire.headers import values
 from kong_plugins.aws_masker.wire.providers import Api, api_of, error_body
@@ -169,7 +168,8 @@ class Plugin:
         # `kong.service.response.get_headers` gives nothing for a buffered answer: a proxy table, which Kong cannot
         # send (`kong/pdk/service/response.lua`). The client's headers are by now the upstream's.
         headers = _pairs(kong.response.get_headers(_MAX_HEADERS))
-        restorer = ResponseRestorer(marked.api, status, headers, self._lookup(marked), self._settings)
+        lookup = self._masker.lookup(marked.mapping, marked.tenant, self._vault.memory(marked.tenant))
+        restorer = ResponseRestorer(marked.api, status, headers, lookup, self._settings)
         restored = restorer.feed(body) + restorer.close()
         replaced, removed = _changes(headers, restorer.headers)
         if restored == body and not removed:
@@ -177,19 +177,6 @@ class Plugin:
         for name in removed:
             kong.response.clear_header(name)
         kong.response.exit(status, restored, replaced)
-
-    def _lookup(self, marked: Mark) -> Lookup:
-        """Look in this request's mapping first, then in what the tenant's earlier requests left behind."""
-        mapping, memory = marked.mapping, self._vault.memory(marked.tenant)
-
-        def lookup(placeholder: bytes) -> bytes | None:
-            value = mapping.get(placeholder)
-            if value is not None:
-                return value
-            entry = memory.entry(placeholder)
-            return None if entry is None else entry.value
-
-        return lookup
 
 
 def refuse(kong: Any, api: Api, error: Exception, unforeseen: MaskerError) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -19,6 +19,11 @@ class Entry(NamedTuple):
 
     value: bytes
     family: str
+
+
+def values_of(mapping: Mapping[bytes, Entry]) -> dict[bytes, bytes]:
+    """Return placeholders and values without the families."""
+    return {placeholder: entry.value for placeholder, entry in mapping.items()}
 
 
 class Memory(Protocol):

@@ -15,7 +15,7 @@ from kong_plugins.aws_masker.pseudonym.addresses import Derived
 from kong_plugins.aws_masker.pseudonym.prf import Prf
 from kong_plugins.aws_masker.pseudonym.pseudonymizer import Pseudonymizer
 from kong_plugins.aws_masker.settings import Settings
-from kong_plugins.aws_masker.text import Text
+from kong_plugins.aws_masker.text import Text, values_of
 from kong_plugins.aws_masker.vault.memory import MemoryVault
 
 PRF = Prf(bytes(range(32)), "")
@@ -80,7 +80,7 @@ def test_a_derived_subnet_comes_back_inside_the_real_network() -> None:
     assert masked is not None
     vpc = IPv4Network(masked.split(b'"')[1].decode())
     proposed = str(list(vpc.subnets(new_prefix=24))[7]).encode()
-    answer = restore(b"use " + proposed + b" not 192.168.1.1", masker.lookup(session.mapping))
+    answer = restore(b"use " + proposed + b" not 192.168.1.1", masker.lookup(values_of(session.mapping)))
     subnet = answer.split()[1]
     assert IPv4Network(subnet.decode()).subnet_of(IPv4Network("10.20.0.0/16"))
     assert answer.endswith(b" not 192.168.1.1")
@@ -152,7 +152,7 @@ def test_what_is_left_over_of_an_address_breaks_nothing(text: bytes) -> None:
     masker = Masker(Settings(), bytes(range(32)))
     session = masker.session()
     (masked,) = session.mask([Text(text)])
-    assert restore(text if masked is None else masked, masker.lookup(session.mapping)) == text
+    assert restore(text if masked is None else masked, masker.lookup(values_of(session.mapping))) == text
 
 
 @pytest.mark.parametrize("family", ["private_ip", "account_id", "public_dns"])

@@ -28,7 +28,7 @@ from kong_plugins.aws_masker.proxy.logs import describe, log
 from kong_plugins.aws_masker.proxy.metrics import ANSWERED, CLIENT_GONE, Metrics
 from kong_plugins.aws_masker.proxy.upstream import Upstream, chunks
 from kong_plugins.aws_masker.settings import Settings
-from kong_plugins.aws_masker.text import Lookup
+from kong_plugins.aws_masker.text import Lookup, values_of
 from kong_plugins.aws_masker.vault.memory import MemoryVault
 from kong_plugins.aws_masker.wire.providers import Api, api_of
 
@@ -165,7 +165,7 @@ class Forwarder:
 
     def _lookup(self, masked: MaskedRequest, tenant: str) -> Lookup:
         """Look in this request's mapping first, then in what the tenant's earlier requests left behind."""
-        known = self._masker.lookup(masked.mapping, tenant, self._vault.memory(tenant))
+        known = self._masker.lookup(values_of(masked.mapping), tenant, self._vault.memory(tenant))
         found = self._metrics.restored
 
         def lookup(placeholder: bytes) -> bytes | None:

@@ -103,7 +103,7 @@ class Derived:
     """
 
     def __init__(self, prf: Prf, placeholders: Iterable[bytes]) -> None:
-        """`placeholders`: those of private addresses and networks that the model was shown."""
+        """`placeholders`: those that the model was shown; only private IPv4 addresses and networks count."""
         self._prf = prf
         self._known: set[tuple[int, int]] = set()
         for placeholder in placeholders:
