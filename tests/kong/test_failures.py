@@ -174,7 +174,11 @@ def test_the_server_is_killed_before_an_event(here: Lab, planted: Planted) -> No
 
 
 def test_workers_are_killed_in_an_event(here: Lab, planted: Planted) -> None:
-    """SIGKILL to the workers, before the masked body is in place or after: others take over, and no client notices."""
+    """SIGKILL to all workers, before the masked body is in place or after: others take over.
+
+    Kong tries the event again. If the connection that it takes from its pool for that was a dead worker's, the client
+    gets Kong's 500 (`assert(c:send)` in `plugin_servers/rpc/pb_rpc.lua`); else it notices nothing.
+    """
     calls = _calls(here, planted, "access")
     place = calls.index("kong.service.request.set_raw_body")
 
@@ -186,10 +190,14 @@ def test_workers_are_killed_in_an_event(here: Lab, planted: Planted) -> None:
     supervisor = here.server.pid
     for phase, index in (("access", 0), ("access", place - 1), ("response", 1)):
         here.kong.on_call = _at(phase, index, kill)
-        assert planted.found_in(said(_ask(here, planted))) == set(planted.values)
-        assert here.last.retries
+        answer = _ask(here, planted)
+        assert answer.status_code in (200, 500)
+        if answer.status_code == 200:
+            assert here.last.retries
+            assert planted.found_in(said(answer)) == set(planted.values)
         assert planted.found_in(here.received) == set()
         here.kong.on_call = untouched
+        _well(here, planted)
     assert here.server.pid == supervisor
 
 
