@@ -11,7 +11,6 @@
     │   └── UpgradeRefused     another protocol: WebSocket, h2c              2003   426
     ├── MaskingFailed          masking itself failed                         2001   503
     ├── RestoreFailed          restoring itself failed                       3001   500
-    ├── VaultUnavailable       the mapping store is away                     1001   503
     ├── UpstreamUnreachable    no connection, or a broken answer             7001   502
     └── UpstreamTimedOut       no answer in time                             7002   504
 
@@ -105,14 +104,6 @@ class RestoreFailed(MaskerError):
 
     code = "AWS_MASKER_3001"
     wording = "restoring the answer failed"
-
-
-class VaultUnavailable(MaskerError):
-    """The mapping store cannot be reached."""
-
-    code = "AWS_MASKER_1001"
-    status = 503
-    wording = "the mapping store is unavailable"
 
 
 class UpstreamUnreachable(MaskerError):

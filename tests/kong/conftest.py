@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from kong_plugins.aws_masker.demo.echo import parrot
-from tests.e2e.claude import NotAvailableError, install
 from tests.e2e.project import Planted
 from tests.kong.gateway import untouched
 from tests.kong.lab import Lab, lab
-
-
-@pytest.fixture(scope="session")
-def planted() -> Planted:
-    """What must not leave."""
-    return Planted()
-
-
-@pytest.fixture(scope="session")
-def claude_binary() -> Path:
-    """The executable of an unmodified Claude Code."""
-    try:
-        return install()
-    except NotAvailableError as reason:
-        pytest.skip(f"Claude Code cannot be installed: {reason}")
 
 
 @pytest.fixture(scope="module")

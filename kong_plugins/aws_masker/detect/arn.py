@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kong_plugins.aws_masker.detect.detector import Detector
-from kong_plugins.aws_masker.detect.patterns import Pattern
+from kong_plugins.aws_masker.detect.patterns import REGION, UUID, Pattern
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end, starts_clean
 
 _BODY = bytes(sorted(ALNUM)) + b"_./:*?@+#=\x00-"
@@ -57,10 +57,9 @@ _PUBLIC_TYPES = frozenset((b"foundation-model", b"default-prompt-router", b"syst
 _VERSION = Pattern(rb"(?:v?[0-9]{1,6}|\$?LATEST)")
 _ADDED = Pattern(rb"-(?:[0-9A-Za-z]{6}|resource-[a-z2-7]{16}|AWSRESOURCE[A-Z2-7]{20})\z")
 """What Secrets Manager adds to a secret's name, or what stands for it in masked text."""
-_UUID = Pattern(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_REGION = rb"(?:us-gov|us-isob?|eusc-de|[a-z]{2})-[a-z]{4,14}-[0-9]"
+_UUID = Pattern(UUID)
 _SHAPED = Pattern(
-    rb"[a-z][a-z-]*-(?:[0-9a-f]{8}|[0-9a-f]{17}|[0-9a-f]{40})|mrk-[0-9a-f]{32}|" + _REGION + rb"(?:_[0-9A-Za-z]{9,55})?"
+    rb"[a-z][a-z-]*-(?:[0-9a-f]{8}|[0-9a-f]{17}|[0-9a-f]{40})|mrk-[0-9a-f]{32}|" + REGION + rb"(?:_[0-9A-Za-z]{9,55})?"
 )
 """A region, or what another detector finds by its own shape."""
 

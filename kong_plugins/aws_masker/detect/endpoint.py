@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from kong_plugins.aws_masker.detect.bucket import bucket_span
 from kong_plugins.aws_masker.detect.detector import Detector
-from kong_plugins.aws_masker.detect.patterns import Pattern
+from kong_plugins.aws_masker.detect.patterns import REGION, Pattern
 from kong_plugins.aws_masker.detect.spans import HOST_CHARS, Span, ends_clean, run_end, run_start
 
 _LONGEST_HOST = 253
-_REGION = Pattern(rb"(?:us-gov|us-isob?|eusc-de|[a-z]{2})-[a-z]{4,14}-[0-9]")
+_REGION = Pattern(REGION)
 _HEX32 = Pattern(rb"[0-9A-Fa-f]{32}")
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from kong_plugins.aws_masker.detect.detector import Detector
-from kong_plugins.aws_masker.detect.patterns import Pattern
+from kong_plugins.aws_masker.detect.patterns import REGION, UUID, Pattern
 from kong_plugins.aws_masker.detect.spans import Span, ends_clean, look_back, starts_clean
-
-_REGION = rb"(?:us-gov|us-isob?|eusc-de|[a-z]{2})-[a-z]{4,14}-[0-9]"
-_UUID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
 def _word(family: str, spread: bool = False) -> Callable[[bytes, int, int], Sequence[Span]]:
@@ -43,7 +40,7 @@ KMS_KEY = Detector(
     name="kms_key",
     families=("kms_key",),
     summary="KMS keys: a UUID beside a word such as kms or key id, or `mrk-` and 32 hex digits",
-    pattern=_UUID,
+    pattern=UUID,
     find=_find_kms,
     positives=(
         'kms_key_id = "«12345678-abcd-4bcd-8bcd-123456789abc»"',
@@ -129,7 +126,7 @@ COGNITO_POOL = Detector(
     name="cognito_pool",
     families=("cognito_pool",),
     summary="Cognito user pools (`REGION_` and 9 letters and digits) and identity pools (`REGION:` and a UUID)",
-    pattern=_REGION + rb"(?:_[0-9A-Za-z]{9,55}|(?::|%3[Aa])" + _UUID + rb")",
+    pattern=REGION + rb"(?:_[0-9A-Za-z]{9,55}|(?::|%3[Aa])" + UUID + rb")",
     find=_find_pool,
     positives=(
         "pool us-east-1_«aB3dE5fG7»",

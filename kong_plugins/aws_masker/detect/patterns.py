@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re2
 
+REGION = rb"(?:us-gov|us-isob?|eusc-de|[a-z]{2})-[a-z]{4,14}-[0-9]"
+UUID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
 _Anchor = re2._re2.RE2.Anchor
 _NOTHING = (-1, -1)
 _MEMORY = 64 << 20

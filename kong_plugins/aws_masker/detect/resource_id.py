@@ -45,7 +45,7 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
         return ()
     if len(digits) == 8 and _UUID_GOES_ON.match(text[end : end + 6]) > 0:
         return ()  # `key-0123abcd-...`: a UUID behind a word
-    return (Span(start, end, "ec2_instance" if prefix in (b"i", b"mi") else "resource_id"),)
+    return (Span(start, end, "ec2_instance" if prefix.decode() in INSTANCE_PREFIXES else "resource_id"),)
 
 
 DETECTOR = Detector(

@@ -6,7 +6,7 @@ sentence of the request, nor may `database: postgres` turn the engine's name int
 
 from __future__ import annotations
 
-from kong_plugins.aws_masker.detect.patterns import Pattern
+from kong_plugins.aws_masker.detect.patterns import REGION, Pattern
 from kong_plugins.aws_masker.detect.spans import ALNUM
 
 _LONGEST_WORD = 11
@@ -50,7 +50,7 @@ _TEMPLATE = Pattern(
     + rb"[-_](?:name|id)"
 )
 _VERSION = Pattern(rb"v?[0-9]+(?:\.[0-9A-Za-z]+)*")
-_REGION = Pattern(rb"(?:us-gov|us-isob?|eusc-de|[a-z]{2})-[a-z]{4,14}-[0-9][a-z]?")
+_REGION = Pattern(REGION + rb"[a-z]?")
 _LITERALS = frozenset(
     b"true false none null nil yes no on off default string str int bool float bytes object number boolean value "
     b"undefined n/a all any self postgres postgresql mysql mariadb aurora oracle user assistant system tool developer "

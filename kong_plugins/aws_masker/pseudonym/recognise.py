@@ -2,8 +2,8 @@
 
 Models change what they repeat: `I-0C4E...`, `bucket\\-k7q2...`, `bucket&#45;k7q2...`, a non-breaking hyphen, a line
 broken inside. Such spellings are brought to the canonical one before it is looked up; as a lookup needs every
-character of identity and proof, nothing is restored wrongly by that. Account ids and addresses, which have no proof,
-are taken only exactly as they are.
+character of identity and proof, nothing is restored wrongly by that. Account ids and addresses, which have little or
+no proof, are taken only exactly as they are.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def _spelled(head: bytes) -> bytes:
 
 _UUID = rb"(?i:aced)[0-9A-Fa-f]{4}(?:" + _HYPHEN + rb"[0-9A-Fa-f]{4}){3}" + _HYPHEN + rb"[0-9A-Fa-f]{12}"
 _UNIT = rb"(?i:ou)" + _HYPHEN + rb"[0-9A-Za-z]{4}" + _HYPHEN + rb"[0-9A-Za-z]{12}"
-_HEADED = rb"(?i:" + b"|".join(map(_spelled, [*sorted(HEADS), OPAQUE_HEAD])) + rb")" + _PAYLOAD
+_ANY_HEAD = rb"(?i:" + b"|".join(map(_spelled, [*sorted(HEADS), OPAQUE_HEAD])) + rb")"
+_HEADED = _ANY_HEAD + _PAYLOAD
 
 _CANDIDATE = Pattern(b"|".join((_HEADED, _UUID, _UNIT, _NUMBER)))
 
@@ -65,9 +66,8 @@ _UUID_BEGUN = (
 )
 _UNIT_BEGUN = rb"(?i:ou)" + _HYPHEN + rb"[0-9A-Za-z]{4}(?:" + _HYPHEN_BEGUN + rb"|" + _HYPHEN + rb"[0-9A-Za-z]{0,11})"
 _HEADED_BEGUN = (
-    rb"(?i:" + b"|".join(map(_spelled, [*sorted(HEADS), OPAQUE_HEAD])) + rb")"
-    rb"(?:[0-9A-Za-z]{0,%d}|[0-9A-Za-z]{1,%d}(?:\r|"
-    % (_LONGEST, _LONGEST)
+    _ANY_HEAD
+    + rb"(?:[0-9A-Za-z]{0,%d}|[0-9A-Za-z]{1,%d}(?:\r|" % (_LONGEST, _LONGEST)
     + _BREAK
     + rb"[0-9A-Za-z]{0,%d}))" % _LONGEST
 )
