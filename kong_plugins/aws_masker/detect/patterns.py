@@ -39,6 +39,7 @@ class Pattern:
         Raises:
             ValueError: if RE2 does not take it.
         """
+        self.source = source
         self._re2 = re2._re2.RE2(source, options(characters))
         if not self._re2.ok():
             raise ValueError(f"not an RE2 pattern: {self._re2.error().decode(errors='replace')}")
