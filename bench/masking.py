@@ -16,7 +16,7 @@ from kong_plugins.aws_masker.pipeline import Head, MaskedRequest, ResponseRestor
 from kong_plugins.aws_masker.settings import Settings
 from kong_plugins.aws_masker.text import Lookup
 
-HEAD = Head("POST", "/v1/messages", ((b"content-type", b"application/json"),))
+HEAD = Head("/v1/messages", ((b"content-type", b"application/json"),))
 SETTINGS = Settings()
 MASKER = Masker(SETTINGS, bytes(range(32)))
 _PATTERNS = tuple(detector.pattern for detector in (*DETECTORS, *RUN_DETECTORS))

@@ -23,8 +23,8 @@ from kong_pdk.exception import PDKException
 from kong_pdk.pdk import FakeClasses
 
 from kong_plugins.aws_masker import plugin
+from kong_plugins.aws_masker.observe.logs import configure, describe, log
 from kong_plugins.aws_masker.plugin import Schema, priority, version
-from kong_plugins.aws_masker.proxy.logs import configure, describe, log
 
 __all__ = ["Plugin", "Schema", "priority", "version"]
 

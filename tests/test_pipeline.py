@@ -25,6 +25,7 @@ from kong_plugins.aws_masker.masking import Masker
 from kong_plugins.aws_masker.pipeline import Head, MaskedRequest, ResponseRestorer, mask_request
 from kong_plugins.aws_masker.settings import Settings
 from kong_plugins.aws_masker.text import Entry, MaskSession, Text
+from kong_plugins.aws_masker.vault.memory import MemoryVault
 from kong_plugins.aws_masker.wire import codings
 from kong_plugins.aws_masker.wire.providers import Api
 
@@ -40,7 +41,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 def send(body: bytes, *headers: tuple[bytes, bytes], path: str = "/v1/messages", **limits: int) -> MaskedRequest:
     settings = SETTINGS.model_copy(update=limits)
-    return mask_request(Head("POST", path, headers or (JSON,)), body, MASKER.session("t"), settings)
+    return mask_request(Head(path, headers or (JSON,)), body, MASKER.session("t"), settings)
 
 
 def conversation(text: str) -> dict[str, Any]:
@@ -289,6 +290,7 @@ def test_a_failure_inside_is_an_error(error: Exception) -> None:
     class Broken:
         def __init__(self) -> None:
             self.mapping: dict[bytes, Entry] = {}
+            self.known: dict[bytes, Entry] = {}
             self.counts: dict[str, int] = {}
 
         def mask(self, texts: Sequence[Text]) -> list[bytes | None]:
@@ -299,16 +301,66 @@ def test_a_failure_inside_is_an_error(error: Exception) -> None:
 
     session: MaskSession = Broken()
     with pytest.raises(MaskingFailed) as failure:
-        mask_request(Head("POST", "/v1/messages", [JSON]), json.dumps(SAID).encode(), session, SETTINGS)
+        mask_request(Head("/v1/messages", [JSON]), json.dumps(SAID).encode(), session, SETTINGS)
     assert KEY not in str(failure.value)
     assert failure.value.__suppress_context__ and failure.value.__cause__ is None
 
 
+@pytest.mark.parametrize(
+    ("body", "query", "stream"),
+    [
+        (b'{"messages": [], "stream": true}', "", True),
+        (b'{"stream" :\ttrue, "messages": []}', "", True),
+        (b'{"messages": [], "stream": false}', "", False),
+        (b'{"messages": [{"role": "user", "content": "say {\\"stream\\": true}"}]}', "", False),
+        (b'{"messages": [{"role": "user", "stream": true}]}', "", False),
+        (b"[]", "", False),
+        (b"", "starting_after=1&stream=true", True),
+        (b"", "stream=truely", False),
+        (b"", "", False),
+    ],
+)
+@pytest.mark.parametrize("coding", ["", "gzip"])
+def test_who_asks_for_a_stream(body: bytes, query: str, stream: bool, coding: str) -> None:
+    """By the body's own member, coded or not, or by the query where an answer is fetched once more."""
+    headers = [JSON, (b"content-encoding", coding.encode())] if coding and body else [JSON]
+    sent = gzip.compress(body) if len(headers) > 1 else body
+    assert mask_request(Head("/v1/messages", headers, query), sent, MASKER.session("t"), SETTINGS).stream is stream
+
+
+@pytest.mark.parametrize(
+    ("body", "stateful"),
+    [
+        (b'{"previous_response_id": "resp_1", "input": "go on"}', True),
+        (b'{"prompt": {"id": "pmpt_1"}}', True),
+        (b'{"messages": [{"role": "user", "content": [{"type": "document", "source": {"file_id": "f"}}]}]}', True),
+        (b'{"container": null, "messages": []}', False),
+        (b'{"messages": [{"role": "user", "content": "what is \\"file_id\\": \\"x\\"?"}]}', False),
+        (b"", True),
+    ],
+)
+def test_who_refers_to_what_the_provider_keeps(body: bytes, stateful: bool) -> None:
+    """An answer may then repeat placeholders of requests long gone."""
+    assert mask_request(Head("/v1/responses", [JSON]), body, MASKER.session("t"), SETTINGS).stateful is stateful
+
+
+def test_placeholders_that_come_in_a_request() -> None:
+    """Known from earlier requests of the tenant, they are named with what they stand for; masked they are not."""
+    vault = MemoryVault(60, 100)
+    first = send(json.dumps(conversation(INSTANCE)).encode())
+    vault.remember("t", first.mapping)
+    (placeholder,) = first.mapping
+    again = {"messages": [{"role": "user", "content": f"and {placeholder.decode()}?"}]}
+    for memory, known in ((vault.memory("t"), first.mapping), (vault.memory("other"), {})):
+        second = mask_request(
+            Head("/v1/messages", [JSON]), json.dumps(again).encode(), MASKER.session("t", memory), SETTINGS
+        )
+        assert (second.changed, second.mapping, second.known) == (False, {}, known)
+
+
 def test_requests_without_a_body() -> None:
     """They go on, asking only for codings that can be read here."""
-    request = mask_request(
-        Head("GET", "/v1/models", [(b"Accept-Encoding", b"gzip, dcz")]), b"", MASKER.session("t"), SETTINGS
-    )
+    request = mask_request(Head("/v1/models", [(b"Accept-Encoding", b"gzip, dcz")]), b"", MASKER.session("t"), SETTINGS)
     assert (request.api, request.body, request.headers) == (Api.OTHER, b"", [(b"Accept-Encoding", b"gzip")])
 
 

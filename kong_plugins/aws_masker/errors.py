@@ -10,6 +10,8 @@
     │   ├── TooManyHeaders     more headers than Kong hands to a plugin      2003   431
     │   └── UpgradeRefused     another protocol: WebSocket, h2c              2003   426
     ├── MaskingFailed          masking itself failed                         2001   503
+    ├── NotMasked              a request reached the guard without a mark    5002   503
+    ├── VaultUnavailable       mappings cannot be read or kept               1001   503
     ├── RestoreFailed          restoring itself failed                       3001   500
     ├── UpstreamUnreachable    no connection, or a broken answer             7001   502
     └── UpstreamTimedOut       no answer in time                             7002   504
@@ -97,6 +99,22 @@ class MaskingFailed(MaskerError):
     code = "AWS_MASKER_2001"
     status = 503
     wording = "masking failed"
+
+
+class NotMasked(MaskerError):
+    """The masking plugin did not see this request, or failed on it: the guard (the Lua plugin) stops it."""
+
+    code = "AWS_MASKER_5002"
+    status = 503
+    wording = "the request was not masked"
+
+
+class VaultUnavailable(MaskerError):
+    """Mappings can be neither read nor kept, and `redis_fallback` is off."""
+
+    code = "AWS_MASKER_1001"
+    status = 503
+    wording = "the mapping store is not available"
 
 
 class RestoreFailed(MaskerError):

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from kong_plugins.aws_masker.text import Entry
+from kong_plugins.aws_masker.pseudonym.addresses import Network
 from kong_plugins.aws_masker.wire.providers import Api
 
 NAME = "aws_masker"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,19 @@ class Mark:
     """One request that `access` let pass."""
 
     request: str
-    """A random id that log lines of this request share."""
+    """Kong's own id of the request: the guard checks that the mark is this very request's."""
     api: Api
     tenant: str
     stream: bool = False
     """Whether the client asked for a stream."""
     observed: bool = False
     """Whether it passed as it was, in mode `observe`."""
+    limit: int = 0
+    """Bytes: most that are held back of an answer."""
     mapping: dict[bytes, bytes] = field(default_factory=dict)
-    """Placeholder to value, for every value masked in this request."""
+    """Placeholder to value, for every value masked in this request, and for what else the answer may repeat."""
+    networks: list[Network] = field(default_factory=list)
+    """The private networks that the model was shown, and how addresses in them are turned back without the key."""
     counts: dict[str, int] = field(default_factory=dict)
     """Values by family that were masked, or would have been."""
 
@@ -44,7 +48,9 @@ class Mark:
                 "tenant": self.tenant,
                 "stream": self.stream,
                 "observed": self.observed,
+                "limit": self.limit,
                 "mapping": {key.decode(): _text(value) for key, value in self.mapping.items()},
+                "networks": self.networks,
                 "counts": self.counts,
             },
             separators=(",", ":"),
@@ -66,14 +72,11 @@ def load(text: str) -> Mark:
         fields["tenant"],
         fields["stream"],
         fields["observed"],
+        fields["limit"],
         {key.encode(): value.encode("utf-8", "surrogatepass") for key, value in fields["mapping"].items()},
+        [Network(*one) for one in fields["networks"]],
         fields["counts"],
     )
-
-
-def values_of(mapping: dict[bytes, Entry]) -> dict[bytes, bytes]:
-    """Return what a mapping restores, without the families."""
-    return {placeholder: entry.value for placeholder, entry in mapping.items()}
 
 
 def _text(value: bytes) -> str:

@@ -21,7 +21,7 @@ from kong_plugins.aws_masker.detect.engine import Scanner, resolve
 from kong_plugins.aws_masker.detect.spans import Span
 from kong_plugins.aws_masker.errors import MaskingFailed
 from kong_plugins.aws_masker.families import CUSTOM_PREFIX, FAMILIES, NAME_FAMILIES
-from kong_plugins.aws_masker.pseudonym.addresses import Derived
+from kong_plugins.aws_masker.pseudonym.addresses import Derived, Network
 from kong_plugins.aws_masker.pseudonym.prf import Prf
 from kong_plugins.aws_masker.pseudonym.pseudonymizer import Pseudonymizer
 from kong_plugins.aws_masker.restoring import StreamRestorer, restore
@@ -104,6 +104,10 @@ class Masker:
 
         return lookup
 
+    def networks(self, placeholders: Iterable[bytes], tenant: str = "") -> list[Network]:
+        """Return what turns back such addresses for a restorer that has no key."""
+        return Derived(Prf(self._key, tenant), placeholders).networks()
+
     def scan(self, texts: Sequence[Text]) -> list[list[Span]]:
         """Return for each text the spans that would be masked, in order, without overlaps."""
         return self.session().scan(texts)
@@ -169,6 +173,7 @@ class Session:
         self._owned: dict[tuple[str, bytes], bool] = {}
         self._assigned: dict[tuple[str, bytes], bytes | None] = {}
         self.mapping: dict[bytes, Entry] = {}
+        self.known: dict[bytes, Entry] = {}
         self.counts: dict[str, int] = {}
 
     def mask(self, texts: Sequence[Text]) -> list[bytes | None]:
@@ -276,7 +281,12 @@ class Session:
         """Return the placeholder for `value`, or None if it is one itself."""
         key = (family, value)
         if key not in self._assigned:
-            self._assigned[key] = None if self._owns(family, value) else self._assign(family, value)
+            if self._owns(family, value):
+                self._assigned[key] = None
+                if (entry := self._memory.entry(value)) is not None:
+                    self.known[value] = entry
+            else:
+                self._assigned[key] = self._assign(family, value)
         return self._assigned[key]
 
     def _assign(self, family: str, value: bytes) -> bytes:

@@ -6,8 +6,9 @@ sends on what it gets. Whatever goes wrong in a request is an error; the body as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kong_plugins.aws_masker.errors import (
@@ -29,17 +30,18 @@ from kong_plugins.aws_masker.wire.documents import Documents
 from kong_plugins.aws_masker.wire.headers import ContentType, Shape
 from kong_plugins.aws_masker.wire.jsontext import NotJsonError
 from kong_plugins.aws_masker.wire.jsontext import escaped as json_escaped
-from kong_plugins.aws_masker.wire.providers import Api, api_of, policy_of
+from kong_plugins.aws_masker.wire.providers import Api, api_of, policy_of, refers_to_state
 
 
 class Head(NamedTuple):
     """The head of a request."""
 
-    method: str
     path: str
     """Without the query."""
     headers: Sequence[tuple[bytes, bytes]]
     """Names in any case."""
+    query: str = ""
+    """As sent, without the question mark."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,17 @@ class MaskedRequest:
     changed: bool
     """Whether `body` differs from the one that came."""
     mapping: dict[bytes, Entry]
+    """Placeholder to value, for every value masked in this request."""
+    known: dict[bytes, Entry]
+    """The same of placeholders that came in the request itself, as far as the tenant's memory knows them."""
     counts: dict[str, int]
     """Masked values by family."""
-    signed: dict[str, int]
+    signed: Mapping[str, int]
     """Values by family that were seen in signed blocks, which must go on as they are."""
+    stream: bool = False
+    """Whether the client asks for a stream of events."""
+    stateful: bool = False
+    """Whether the request refers to what the provider keeps: the answer may repeat placeholders not seen in it."""
 
 
 def mask_request(head: Head, body: bytes, session: MaskSession, settings: Settings) -> MaskedRequest:
@@ -78,19 +87,24 @@ def mask_request(head: Head, body: bytes, session: MaskSession, settings: Settin
 def _mask_request(head: Head, body: bytes, session: MaskSession, settings: Settings) -> MaskedRequest:
     if len(body) > settings.max_body_size:
         raise BodyTooLarge
-    api = api_of(head.method, head.path)
+    api = api_of(head.path)
     sent = wire_headers.with_readable_codings(head.headers)
-    masked: bytes | None = None
-    signed: dict[str, int] = {}
+    masked = _Masked(None)
+    stateful = not body  # it fetches what is there already
     if body:
         applied = codings.listed(wire_headers.values(head.headers, b"content-encoding"))
         plain = codings.decode(body, applied, settings.max_decompressed_size)
         if plain:
-            masked, signed = _mask_body(api, _content_type(head), plain, session)
-        if masked is not None:
-            body = codings.encode(masked, applied)
+            masked = _mask_body(api, _content_type(head), plain, session)
+            stateful = refers_to_state(plain)
+        if masked.body is not None:
+            body = codings.encode(masked.body, applied)
             sent = wire_headers.of_changed_body(sent, len(body), coded=True)
-    return MaskedRequest(api, sent, body, masked is not None, session.mapping, session.counts, signed)
+    stream = masked.stream or "stream=true" in head.query.split("&")
+    changed = masked.body is not None
+    return MaskedRequest(
+        api, sent, body, changed, session.mapping, session.known, session.counts, masked.signed, stream, stateful
+    )
 
 
 def _content_type(head: Head) -> ContentType | None:
@@ -110,10 +124,16 @@ def _content_type(head: Head) -> ContentType | None:
     return content_type
 
 
-def _mask_body(
-    api: Api, content_type: ContentType | None, body: bytes, session: MaskSession
-) -> tuple[bytes | None, dict[str, int]]:
-    """Return the masked body, or None if nothing changes, and the counts of what signed blocks hold."""
+class _Masked(NamedTuple):
+    """A body with its texts masked."""
+
+    body: bytes | None
+    """None if nothing changes."""
+    signed: Mapping[str, int] = MappingProxyType({})
+    stream: bool = False
+
+
+def _mask_body(api: Api, content_type: ContentType | None, body: bytes, session: MaskSession) -> _Masked:
     shape = Shape.JSON if content_type is None else content_type.shape
     mask = _MASKS.get(shape)
     if mask is None or body.startswith(_FOREIGN_BYTES):
@@ -132,14 +152,16 @@ _FOREIGN_BYTES = (b"\xff\xfe", b"\xfe\xff", b"\x00")
 """How UTF-16 and UTF-32 begin, with a byte order mark or with an ASCII character in big-endian form."""
 
 
-def _mask_json(api: Api, body: bytes, session: MaskSession) -> tuple[bytes | None, dict[str, int]]:
+def _mask_json(api: Api, body: bytes, session: MaskSession) -> _Masked:
     documents = Documents()
-    documents.add(body, policy_of(api).request)
+    tree = documents.add(body, policy_of(api).request)
+    stream = isinstance(tree, dict) and tree.get("stream") is True
+    del tree
     masked = _masked(documents, session)
-    return masked[0] if masked else None, session.inspect(documents.signed)
+    return _Masked(masked[0] if masked else None, session.inspect(documents.signed), stream)
 
 
-def _mask_ndjson(api: Api, body: bytes, session: MaskSession) -> tuple[bytes | None, dict[str, int]]:
+def _mask_ndjson(api: Api, body: bytes, session: MaskSession) -> _Masked:
     documents = Documents()
     lines = body.split(b"\n")
     full = [number for number, line in enumerate(lines) if line.strip()]
@@ -147,23 +169,23 @@ def _mask_ndjson(api: Api, body: bytes, session: MaskSession) -> tuple[bytes | N
         documents.add(lines[number], policy_of(api).request)
     masked = _masked(documents, session)
     if masked is None:
-        return None, session.inspect(documents.signed)
+        return _Masked(None, session.inspect(documents.signed))
     for number, line in zip(full, masked, strict=True):
         lines[number] = line
-    return b"\n".join(lines), session.inspect(documents.signed)
+    return _Masked(b"\n".join(lines), session.inspect(documents.signed))
 
 
-def _mask_text(_api: Api, body: bytes, session: MaskSession) -> tuple[bytes | None, dict[str, int]]:
+def _mask_text(_api: Api, body: bytes, session: MaskSession) -> _Masked:
     body.decode()
     (masked,) = session.mask([Text(body)])
-    return masked, {}
+    return _Masked(masked)
 
 
 def _masked(documents: Documents, session: MaskSession) -> list[bytes] | None:
     return documents.put_back(session.mask(documents.texts))
 
 
-_MASKS: dict[Shape, Callable[[Api, bytes, MaskSession], tuple[bytes | None, dict[str, int]]]] = {
+_MASKS: dict[Shape, Callable[[Api, bytes, MaskSession], _Masked]] = {
     Shape.JSON: _mask_json,
     Shape.NDJSON: _mask_ndjson,
     Shape.TEXT: _mask_text,

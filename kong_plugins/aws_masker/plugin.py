@@ -2,8 +2,9 @@
 
 PDK calls of one event, each a trip to Kong and back:
 
-    access      6, and 1 if headers change (Content-Length, Accept-Encoding), 1 if the body does: 8 for a usual request;
-                1 more for each header to remove (digests of the body: rare)
+    access      6 (path and query, headers, body, consumer, request id; the mark), and 1 if headers change (Content-Length,
+                Accept-Encoding), 1 if the body does: 8 for a usual request; 1 more for each header to remove (digests
+                of the body: rare)
     response    4, or 5 where something is restored; 2 without a body; 1 more for each header to remove
                 (Content-Encoding: rare, as coded answers are not asked for)
     log         1 where a line is to be logged, else none
@@ -15,22 +16,21 @@ Whatever goes wrong ends in `kong.response.exit` with the error in the shape of 
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import re2
+from urllib.parse import unquote
 
 from kong_plugins.aws_masker import __version__, mark
 from kong_plugins.aws_masker.errors import MaskerError, MaskingFailed, RestoreFailed, TooManyHeaders
 from kong_plugins.aws_masker.mark import Mark
 from kong_plugins.aws_masker.masking import Masker
+from kong_plugins.aws_masker.observe.logs import describe, log
 from kong_plugins.aws_masker.pipeline import Head, MaskedRequest, ResponseRestorer, mask_request
-from kong_plugins.aws_masker.proxy.headers import refuse_upgrade
-from kong_plugins.aws_masker.proxy.logs import describe, log
+from kong_plugins.aws_masker.pseudonym.addresses import Network
 from kong_plugins.aws_masker.schema import key_of, kong_fields, settings_of
+from kong_plugins.aws_masker.text import values_of
 from kong_plugins.aws_masker.vault.memory import MemoryVault
-from kong_plugins.aws_masker.wire.headers import values
+from kong_plugins.aws_masker.wire.headers import refuse_upgrade, values
 from kong_plugins.aws_masker.wire.providers import Api, api_of, error_body
 
 NAME = "aws-masker"
@@ -45,7 +45,6 @@ _MAX_HEADERS = 1000
 _NO_LIMIT = 0
 """For `get_raw_body` under `MsgPack:1`: take the body from nginx's file whatever its size. `ProtoBuf:1` has no
 argument; there Kong tells the file's path."""
-_STREAM = re2.compile(rb'"stream"[ \t\r\n]*:[ \t\r\n]*true')
 _CREDENTIALS = (b"x-api-key", b"authorization", b"anthropic-api-key")
 
 HeaderList = Sequence[tuple[bytes, bytes]]
@@ -60,18 +59,20 @@ class Plugin:
         self._masker = Masker(self._settings, key_of(self._settings, os.environ))
         self._vault = MemoryVault(self._settings.mapping_ttl, self._settings.max_entries)
         given = self._settings.anthropic_api_key
-        self._api_key = os.environ.get("ANTHROPIC_API_KEY", "") if given is None else given.get_secret_value()
+        key = os.environ.get("ANTHROPIC_API_KEY", "") if given is None else given.get_secret_value()
+        self._api_key = key.strip()  # a file's last line ends with a newline
 
     def access(self, kong: Any) -> None:
         """Mask the request; nothing of it goes upstream unless that worked (or the mode is `observe`)."""
         api = Api.OTHER
         try:
-            method, path = kong.request.get_method(), kong.request.get_path()
-            api = api_of(method, path)
+            path, _, query = kong.request.get_path_with_query().partition("?")
+            path = unquote(path)
+            api = api_of(path)
             if self._settings.mode == "observe":
-                self._observe(kong, method, path, api)
+                self._observe(kong, path, query)
             else:
-                self._enforce(kong, method, path)
+                self._enforce(kong, path, query)
         except Exception as error:  # noqa: BLE001 - the edge: whatever it is, the request ends here
             refuse(kong, api, error, MaskingFailed())
 
@@ -99,11 +100,11 @@ class Plugin:
             event = "request_would_be_masked" if observes else "request_masked"
             log.info(event, request=marked.request, api=marked.api.value, families=marked.counts)
 
-    def _enforce(self, kong: Any, method: str, path: str) -> None:
+    def _enforce(self, kong: Any, path: str, query: str) -> None:
         """Mask, then mark: under `MsgPack:1` a failure between the two must not leave a mark."""
         headers = _request_headers(kong)
         refuse_upgrade(headers)
-        masked, tenant = self._masked(kong, Head(method, path, headers))
+        masked, tenant = self._masked(kong, Head(path, headers, query))
         if masked.changed:
             kong.service.request.set_raw_body(masked.body)
         replaced, removed = _changes(headers, self._sent(masked))
@@ -111,24 +112,39 @@ class Plugin:
             kong.service.request.clear_header(name)
         if replaced:
             kong.service.request.set_headers(replaced)
-        stream = _STREAM.search(masked.body) is not None
-        mapping = mark.values_of(masked.mapping)
-        marked = Mark(_new_id(), masked.api, tenant, stream, mapping=mapping, counts=masked.counts)
-        kong.ctx.shared.set(mark.NAME, marked.dump())
+        kong.ctx.shared.set(mark.NAME, self._mark(kong, masked, tenant).dump())
         if masked.signed:
             log.warning("values_in_signed_blocks", api=masked.api.value, families=masked.signed)
 
-    def _observe(self, kong: Any, method: str, path: str, api: Api) -> None:
+    def _mark(self, kong: Any, masked: MaskedRequest, tenant: str) -> Mark:
+        """Return the mark of a masked request.
+
+        A stream is restored where nobody can be asked, so what its answer may repeat goes with the mark: what earlier
+        requests left behind too, if this one refers to state that the provider keeps.
+        """
+        mapping = values_of(masked.known) | values_of(masked.mapping)
+        networks: list[Network] = []
+        if masked.stream:
+            if masked.stateful:
+                mapping = values_of(self._vault.entries(tenant)) | mapping
+            networks = self._masker.networks(mapping, tenant)
+        limit = self._settings.max_decompressed_size
+        return Mark(_id(kong), masked.api, tenant, masked.stream, False, limit, mapping, networks, masked.counts)
+
+    def _observe(self, kong: Any, path: str, query: str) -> None:
         """Find out what masking would do, and let the request pass as it came."""
         counts: dict[str, int] = {}
+        stream = False
         try:
             headers = _request_headers(kong)
             refuse_upgrade(headers)
-            counts = self._masked(kong, Head(method, path, headers))[0].counts
+            masked, _ = self._masked(kong, Head(path, headers, query))
+            counts, stream = masked.counts, masked.stream
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing changes for the request
             code = error.code if isinstance(error, MaskerError) else MaskingFailed.code
-            log.warning("request_would_be_refused", api=api.value, code=code, **describe(error))
-        kong.ctx.shared.set(mark.NAME, Mark(_new_id(), api, "", observed=True, counts=counts).dump())
+            log.warning("request_would_be_refused", api=api_of(path).value, code=code, **describe(error))
+        marked = Mark(_id(kong), api_of(path), "", stream, observed=True, counts=counts)
+        kong.ctx.shared.set(mark.NAME, marked.dump())
 
     def _masked(self, kong: Any, head: Head) -> tuple[MaskedRequest, str]:
         """Return the masked request and its tenant; the mapping is in the vault before anything can go upstream."""
@@ -158,7 +174,9 @@ class Plugin:
         headers = [
             (name, b"identity" if name.lower() == b"accept-encoding" else value) for name, value in masked.headers
         ]
-        wanted = masked.api is Api.ANTHROPIC and self._api_key
+        # OpenAI and Anthropic share paths such as /v1/models; only Anthropic's clients send this header.
+        theirs = masked.api is Api.ANTHROPIC or values(headers, b"anthropic-version")
+        wanted = theirs and self._api_key
         if wanted and not any(values(headers, name) for name in _CREDENTIALS):
             headers.append((b"x-api-key", self._api_key.encode()))
         return headers
@@ -197,8 +215,8 @@ def _marked(kong: Any) -> Mark | None:
     return mark.load(text) if text else None
 
 
-def _new_id() -> str:
-    return secrets.token_hex(16)
+def _id(kong: Any) -> str:
+    return str(kong.nginx.get_var("kong_request_id"))
 
 
 def _request_headers(kong: Any) -> HeaderList:

@@ -58,6 +58,9 @@ class MaskSession(Protocol):
     mapping: dict[bytes, Entry]
     """Placeholder (canonical form) to what it stands for, for every value masked so far."""
 
+    known: dict[bytes, Entry]
+    """What the placeholders that are in the texts already stand for, as far as the tenant's memory knows them."""
+
     counts: dict[str, int]
     """Masked values by family."""
 

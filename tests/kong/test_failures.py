@@ -144,7 +144,7 @@ def test_a_fault_in_log(here: Lab, planted: Planted) -> None:
 @pytest.mark.parametrize(
     ("phase", "method"),
     [
-        ("access", "kong.request.get_method"),
+        ("access", "kong.request.get_path_with_query"),
         ("access", "kong.request.get_raw_body"),
         ("access", "kong.service.request.set_raw_body"),
         ("response", "kong.service.response.get_raw_body"),

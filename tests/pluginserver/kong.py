@@ -94,7 +94,7 @@ class Request:
     """A request that Kong handles, and what the plugin did to it."""
 
     path: str = "/v1/messages"
-    method: str = "POST"
+    id: str = "0123456789abcdef0123456789abcdef"
     headers: dict[str, Any] = field(default_factory=lambda: {"content-type": "application/json"})
     body: bytes = b""
     body_file: Path | None = None
@@ -148,8 +148,12 @@ class Request:
         reply: bytes | None = getattr(self, f"_{name}")(argument)
         return reply
 
-    def _request_get_method(self, _: bytes) -> bytes:
-        return _encoded(protocol.String(v=self.method.encode()))
+    def _request_get_path_with_query(self, _: bytes) -> bytes:
+        return _encoded(protocol.String(v=self.path.encode()))
+
+    def _nginx_get_var(self, argument: bytes) -> bytes:
+        assert protocol.String.FromString(argument).v == b"kong_request_id"
+        return _encoded(protocol.String(v=self.id.encode()))
 
     def _request_get_path(self, _: bytes) -> bytes:
         return _encoded(protocol.String(v=self.path.encode()))

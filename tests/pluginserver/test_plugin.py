@@ -92,7 +92,7 @@ def test_response_with_nothing_to_restore(here: Here) -> None:
 
 def test_response_without_a_body(here: Here) -> None:
     """HEAD, 204, 304: two calls."""
-    request = both(here, Request(method="HEAD", path="/"), lambda _: None)
+    request = both(here, Request(path="/"), lambda _: None)
     assert request.exit is None
     assert len(request.calls) == 2
 
@@ -313,6 +313,8 @@ CREDENTIAL = "sk-ant-" + "test"
         ("/v1/messages", {"authorization": "Bearer mine"}, False),
         ("/v1/messages", {"anthropic-api-key": "mine"}, False),
         ("/v1/chat/completions", {}, False),
+        ("/v1/models", {}, False),
+        ("/v1/models", {"anthropic-version": "2023-06-01"}, True),
     ],
 )
 @pytest.mark.parametrize("source", ["config", "environment", "none"])
@@ -323,10 +325,10 @@ def test_a_credential_of_the_gateway(  # noqa: PLR0917 - the parameters
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     if source == "environment":
         monkeypatch.setenv("ANTHROPIC_API_KEY", CREDENTIAL)
-    config = {"anthropic_api_key": CREDENTIAL} if source == "config" else {}
+    config = {"anthropic_api_key": CREDENTIAL + "\n"} if source == "config" else {}
     request = accessed(here, Request(path=path, body=BODY, headers={**JSON, **sent}), **config)
     expected = {**sent, "x-api-key": CREDENTIAL} if added and source != "none" else sent
-    names = ("x-api-key", "authorization", "anthropic-api-key")
+    names = ("x-api-key", "authorization", "anthropic-api-key", "anthropic-version")
     assert {name: request.headers[name] for name in names if name in request.headers} == expected
     assert VALUE not in (request.upstream() or VALUE)
 
@@ -346,6 +348,32 @@ def test_the_mark_tells_streams(here: Here, text: str, stream: bool) -> None:
     """By what the client asked for."""
     body = b'{"messages": [{"role": "user", "content": "\\"stream\\": true"}], ' + text.encode() + b"}"
     assert accessed(here, Request(body=body)).mark["stream"] == stream
+
+
+def test_the_mark_holds_what_a_stream_may_repeat(here: Here) -> None:
+    """Nobody can be asked while it is restored: what the request itself repeats, and the networks shown.
+
+    What the tenant was told in earlier requests goes along where the request refers to what the provider keeps.
+    """
+    connection = here()
+    number = connection.start()
+
+    def mark(consumer: str, **members: Any) -> dict[str, Any]:
+        request = Request(path="/v1/responses", body=json.dumps(members).encode(), consumer=consumer)
+        request.run(connection, number, "access")
+        return request.mark
+
+    first = mark("a", input=f"{INSTANCE} in 10.1.0.0/16", stream=True)
+    assert sorted(first["mapping"].values()) == ["10.1.0.0/16", INSTANCE]
+    assert [bits for _, bits, _, _ in first["networks"]] == [16]
+    assert first["request"] == Request().id
+    repeated = next(name for name in first["mapping"] if name.startswith("i-"))
+    assert mark("a", input="go on", stream=True)["mapping"] == {}
+    assert mark("a", input=f"and {repeated}?", stream=True)["mapping"] == {repeated: INSTANCE}
+    asked = {"input": "go on", "previous_response_id": "resp_1"}
+    assert mark("a", **asked)["mapping"] == {}
+    assert mark("a", **asked, stream=True)["mapping"] == first["mapping"]
+    assert mark("b", **asked, stream=True)["mapping"] == {}
 
 
 def test_signed_blocks_are_told(here: Here) -> None:

@@ -39,7 +39,7 @@ class Waiting:
         self.go_on = threading.Event()
         self.stands = threading.Event()
         self.request = Request(body=BODY)
-        self.request.before["kong.request.get_method"] = self._wait
+        self.request.before["kong.request.get_path_with_query"] = self._wait
         self.error: Exception | None = None
         self.thread = threading.Thread(target=self._run)
         self.thread.start()

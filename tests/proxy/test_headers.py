@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kong_plugins.aws_masker.errors import RequestRefused, UpgradeRefused
-from kong_plugins.aws_masker.proxy.headers import end_to_end, framed, refuse_upgrade, tenant_of
+from kong_plugins.aws_masker.errors import RequestRefused
+from kong_plugins.aws_masker.proxy.headers import end_to_end, framed, tenant_of
 
 
 def test_headers_of_the_connection_are_dropped_whatever_their_case() -> None:
@@ -39,14 +39,6 @@ def test_host_and_length_are_those_of_the_request_that_is_sent(
 ) -> None:
     """The upstream's host, and the length of the masked body; a request that had no body gets no length."""
     assert framed(headers, body, b"new") == expected
-
-
-def test_every_upgrade_is_refused() -> None:
-    """Whatever the protocol, and whatever the header's case."""
-    refuse_upgrade([(b"connection", b"upgrade"), (b"x-upgrade", b"websocket")])
-    for protocol in (b"h2c", b"WebSocket", b""):
-        with pytest.raises(UpgradeRefused):
-            refuse_upgrade([(b"a", b"b"), (b"Upgrade", protocol)])
 
 
 def test_the_tenant_is_the_headers_value() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kong_plugins.aws_masker.detect.address import PRIVATE_V4
 from kong_plugins.aws_masker.masking import Masker, restore
 from kong_plugins.aws_masker.pseudonym import addresses
-from kong_plugins.aws_masker.pseudonym.addresses import Derived
+from kong_plugins.aws_masker.pseudonym.addresses import Derived, Network
 from kong_plugins.aws_masker.pseudonym.prf import Prf
 from kong_plugins.aws_masker.pseudonym.pseudonymizer import Pseudonymizer
 from kong_plugins.aws_masker.settings import Settings
@@ -70,6 +70,42 @@ def test_what_the_key_derives_is_the_inverse(address: IPv4Address, length: int) 
         masked = addresses.address(PRF, "private_ip", text.encode())
         assert Derived(PRF, [shown]).original(masked) == text.encode()
         assert Derived(PRF, []).original(masked) is None
+
+
+def _turned_back(network: Network, address: IPv4Address) -> IPv4Address | None:
+    """Turn an address back as a restorer without the key does it; see `Network.flips`."""
+    if address not in ip_network(f"{network.masked}/{network.bits}"):
+        return None
+    tree, number = bytes.fromhex(network.flips), int(address)
+    number = int(IPv4Address(network.original)) | number & ((1 << (32 - network.bits)) - 1)
+    for depth in range(24 - network.bits):
+        path = number >> (32 - network.bits - depth) & ((1 << depth) - 1)
+        index = (1 << depth) - 1 + path
+        if tree[index >> 3] & 0x80 >> (index & 7):
+            number ^= 1 << (31 - network.bits - depth)
+    return IPv4Address(number)
+
+
+@settings(deadline=None, max_examples=50)
+@given(private, st.integers(12, 32), private)
+def test_networks_without_the_key(address: IPv4Address, length: int, asked: IPv4Address) -> None:
+    """What goes with a mark says the same as the key does, in the network shown and outside."""
+    shown = addresses.address(PRF, "private_ip", f"{ip_network(f'{address}/{length}', strict=False)}".encode())
+    derived = Derived(PRF, [shown])
+    (network,) = derived.networks()
+    inside = IPv4Address(shown.partition(b"/")[0].decode())
+    for one in (asked, inside, inside + 1):
+        original = derived.original(str(one).encode())
+        assert _turned_back(network, one) == (None if original is None else IPv4Address(original.decode()))
+
+
+def test_only_the_widest_networks_are_listed() -> None:
+    """The tree of a network holds those of the networks in it; whole ranges are networks, too."""
+    shown = [b"10.0.0.0/8", b"10.9.0.0/16", b"10.9.8.7", b"192.168.1.0/24", b"192.168.1.5", b"not an address"]
+    assert [(one.masked, one.bits) for one in Derived(PRF, shown).networks()] == [
+        ("10.0.0.0", 8),
+        ("192.168.1.0", 24),
+    ]
 
 
 def test_a_derived_subnet_comes_back_inside_the_real_network() -> None:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import pytest
 
+from kong_plugins.aws_masker.errors import UpgradeRefused
 from kong_plugins.aws_masker.wire.headers import (
     ContentType,
     Shape,
     content_type,
     of_changed_body,
+    refuse_upgrade,
     values,
     with_readable_codings,
 )
@@ -71,3 +73,11 @@ def test_the_headers_of_a_changed_body() -> None:
 def test_values_of_a_header() -> None:
     """Names are compared without case, and every header of a name counts."""
     assert values([(b"A", b"1"), (b"b", b"2"), (b"a", b"3")], b"a") == [b"1", b"3"]
+
+
+def test_every_upgrade_is_refused() -> None:
+    """Whatever the protocol, and whatever the header's case."""
+    refuse_upgrade([(b"connection", b"upgrade"), (b"x-upgrade", b"websocket")])
+    for protocol in (b"h2c", b"WebSocket", b""):
+        with pytest.raises(UpgradeRefused):
+            refuse_upgrade([(b"a", b"b"), (b"Upgrade", protocol)])

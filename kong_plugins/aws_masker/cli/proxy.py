@@ -10,7 +10,7 @@ import click
 from kong_plugins.aws_masker.cli.options import config_option, key_options, listen_option
 from kong_plugins.aws_masker.config import load_settings
 from kong_plugins.aws_masker.keys import load_key
-from kong_plugins.aws_masker.proxy.logs import LogFormat
+from kong_plugins.aws_masker.observe.logs import LogFormat
 from kong_plugins.aws_masker.proxy.server import serve
 from kong_plugins.aws_masker.proxy.upstream import READ_TIMEOUT
 

@@ -198,9 +198,10 @@ _CALLS = {
         lambda key: protocol.String(v=_bytes(key)), lambda frame: _from_value(protocol.Value.FromString(frame))
     ),
     "kong.ctx.shared.set": _Call(lambda key, value: protocol.KV(k=_bytes(key), v=_to_value(value)), _nothing),
+    "kong.nginx.get_var": _Call(lambda name: protocol.String(v=_bytes(name)), _string),
     "kong.request.get_headers": _Call(lambda most: protocol.Int(v=most), _struct),
-    "kong.request.get_method": _Call(_empty, _string),
     "kong.request.get_path": _Call(_empty, _string),
+    "kong.request.get_path_with_query": _Call(_empty, _string),
     "kong.request.get_raw_body": _Call(_empty, _raw_body, is_body=True),
     "kong.response.clear_header": _Call(lambda name: protocol.String(v=_bytes(name)), _nothing),
     EXIT: _Call(_exit, _nothing),

@@ -6,9 +6,9 @@ import socket
 import threading
 from contextlib import suppress
 
+from kong_plugins.aws_masker.observe.logs import describe, log
 from kong_plugins.aws_masker.pluginserver.protocol import Frames, Gone
 from kong_plugins.aws_masker.pluginserver.server import Server
-from kong_plugins.aws_masker.proxy.logs import describe, log
 
 
 class Connections:

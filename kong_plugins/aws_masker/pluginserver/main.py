@@ -16,11 +16,11 @@ import structlog
 from kong_plugins.aws_masker import __version__
 from kong_plugins.aws_masker.cli.edge import edge
 from kong_plugins.aws_masker.errors import ConfigError
+from kong_plugins.aws_masker.observe.logs import LogFormat, configure, log
 from kong_plugins.aws_masker.plugin import Plugin
 from kong_plugins.aws_masker.pluginserver.instances import Instances
 from kong_plugins.aws_masker.pluginserver.server import info
 from kong_plugins.aws_masker.pluginserver.workers import Supervisor
-from kong_plugins.aws_masker.proxy.logs import LogFormat, configure, log
 
 LEVELS = ("debug", "info", "warning", "error")
 _BACKLOG = 4096

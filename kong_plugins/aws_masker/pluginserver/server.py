@@ -36,13 +36,13 @@ from google.protobuf.message import DecodeError
 
 from kong_plugins.aws_masker import plugin as masker
 from kong_plugins.aws_masker.errors import MaskingFailed
+from kong_plugins.aws_masker.observe.logs import describe, log
 from kong_plugins.aws_masker.pluginserver import protocol
 from kong_plugins.aws_masker.pluginserver.casualties import Casualties
 from kong_plugins.aws_masker.pluginserver.channel import Channel, pdk
 from kong_plugins.aws_masker.pluginserver.instances import Instances, UnknownInstance
 from kong_plugins.aws_masker.pluginserver.protocol import MAX_CALL, Frames, Garbage, Gone
 from kong_plugins.aws_masker.pluginserver.room import Room
-from kong_plugins.aws_masker.proxy.logs import describe, log
 from kong_plugins.aws_masker.wire.providers import api_of
 
 PHASES = ("access", "response", "log")
@@ -144,7 +144,7 @@ def _fail(phase: str, kong: Any, frames: Frames, error: Exception) -> None:
         log.warning("log_phase_failed", **describe(error))
         return
     try:
-        api = api_of("", kong.request.get_path())
+        api = api_of(kong.request.get_path())
         if phase == "response":
             masker.replace_answer(kong, api, error)
         else:

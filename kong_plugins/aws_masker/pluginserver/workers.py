@@ -18,12 +18,12 @@ import signal
 import socket
 import time
 
+from kong_plugins.aws_masker.observe.logs import describe, log
 from kong_plugins.aws_masker.pluginserver.casualties import Casualties
 from kong_plugins.aws_masker.pluginserver.connections import Connections
 from kong_plugins.aws_masker.pluginserver.instances import Instances
 from kong_plugins.aws_masker.pluginserver.room import Room
 from kong_plugins.aws_masker.pluginserver.server import Server
-from kong_plugins.aws_masker.proxy.logs import describe, log
 
 GRACE = 30.0
 _STOP = frozenset({signal.SIGTERM, signal.SIGINT})

@@ -20,16 +20,17 @@ from kong_plugins.aws_masker.errors import (
     UpstreamUnreachable,
 )
 from kong_plugins.aws_masker.masking import Masker
+from kong_plugins.aws_masker.observe.logs import describe, log
 from kong_plugins.aws_masker.pipeline import Head, MaskedRequest, ResponseRestorer, mask_request
 from kong_plugins.aws_masker.proxy.client import Client, ClientGone
-from kong_plugins.aws_masker.proxy.headers import end_to_end, framed, refuse_upgrade, tenant_of
+from kong_plugins.aws_masker.proxy.headers import end_to_end, framed, tenant_of
 from kong_plugins.aws_masker.proxy.links import Links
-from kong_plugins.aws_masker.proxy.logs import describe, log
 from kong_plugins.aws_masker.proxy.metrics import ANSWERED, CLIENT_GONE, Metrics
 from kong_plugins.aws_masker.proxy.upstream import Upstream, chunks
 from kong_plugins.aws_masker.settings import Settings
 from kong_plugins.aws_masker.text import Lookup, values_of
 from kong_plugins.aws_masker.vault.memory import MemoryVault
+from kong_plugins.aws_masker.wire.headers import refuse_upgrade
 from kong_plugins.aws_masker.wire.providers import Api, api_of
 
 _IN_THREAD = 64 * 1024
@@ -57,7 +58,7 @@ class Forwarder:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; no exception leaves here, since the server would log its message."""
         client = Client(scope, receive, send)
-        api = api_of(client.method, client.path)
+        api = api_of(client.path)
         with self._metrics.running.track_inprogress():
             outcome = await self._outcome(client, api)
         self._metrics.requests.labels(api.value, outcome).inc()
@@ -95,7 +96,7 @@ class Forwarder:
 
         def work() -> MaskedRequest:
             session = self._masker.session(tenant, self._vault.memory(tenant))
-            masked = mask_request(Head(client.method, client.path, headers), body, session, self._settings)
+            masked = mask_request(Head(client.path, headers), body, session, self._settings)
             self._vault.remember(tenant, masked.mapping)
             return masked
 

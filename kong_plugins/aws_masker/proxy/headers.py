@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kong_plugins.aws_masker.errors import RequestRefused, UpgradeRefused
+from kong_plugins.aws_masker.errors import RequestRefused
 from kong_plugins.aws_masker.wire.headers import Headers, values
 
 _HOP_BY_HOP = frozenset(
@@ -39,16 +39,6 @@ def framed(headers: Headers, body: bytes, host: bytes) -> list[tuple[bytes, byte
     if body or values(headers, b"content-length"):
         result.append((b"content-length", b"%d" % len(body)))
     return result
-
-
-def refuse_upgrade(headers: Headers) -> None:
-    """Raise UpgradeRefused if there is an `Upgrade` header.
-
-    An offer of h2c might be ignored (RFC 9110, section 7.8), but the HTTP parser takes what follows the head for the
-    new protocol: the request would go on without its body.
-    """
-    if values(headers, b"upgrade"):
-        raise UpgradeRefused
 
 
 def tenant_of(headers: Headers, name: bytes | None) -> str:

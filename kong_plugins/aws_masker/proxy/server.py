@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from kong_plugins.aws_masker.errors import ConfigError
-from kong_plugins.aws_masker.proxy import logs
+from kong_plugins.aws_masker.observe import logs
 from kong_plugins.aws_masker.proxy.app import create_app
 from kong_plugins.aws_masker.proxy.upstream import READ_TIMEOUT
 from kong_plugins.aws_masker.settings import Settings

@@ -24,7 +24,9 @@ probability of n**2 / 1.8e6. The masking notices that they do, and gives the sec
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from typing import NamedTuple
 
 from kong_plugins.aws_masker.detect.address import PRIVATE_V4
 from kong_plugins.aws_masker.pseudonym.prf import Prf
@@ -90,9 +92,36 @@ def _permuted(prf: Prf, number: int, kept: int, last: int) -> int:
 
 
 def _flips(prf: Prf, prefix: int, bit: int) -> bool:
-    if any(bit == network.prefixlen and prefix == int(network[0]) >> (32 - bit) for network in PRIVATE_V4):
+    if (prefix, bit) in _RANGES:
         return True  # the first bit behind the range always: no address is its own placeholder
     return bool(prf.value("ipv4", b"%d/%d" % (prefix, bit))[0] & 1)
+
+
+_RANGES = frozenset((int(network[0]) >> (32 - network.prefixlen), network.prefixlen) for network in PRIVATE_V4)
+
+
+class Network(NamedTuple):
+    """A private network that the model was shown, for those who turn addresses in it back without the key."""
+
+    masked: str
+    bits: int
+    """Length of its prefix, 24 at most."""
+    original: str
+    flips: str
+    """Hex of the bits that `_permuted` flips between the prefix and /24, as a binary tree in breadth-first order.
+
+    The bit for position `bits + d` has index 2**d - 1 + the number that the first d original bits behind the prefix
+    are; it is the bit 0x80 >> (index & 7) of byte index >> 3.
+    """
+
+
+@lru_cache(maxsize=256)
+def _tree(prf: Prf, prefix: int, bits: int) -> str:
+    """Return `Network.flips`; for a /8 that takes 65,535 keyed functions, about 0.1 s, hence the cache."""
+    depths = range(32 - _LAST_OCTET - bits)
+    tree = "".join("01"[_flips(prf, prefix << d | path, bits + d)] for d in depths for path in range(1 << d))
+    padded = tree + "0" * (-len(tree) % 8)
+    return int("1" + padded, 2).to_bytes(len(padded) // 8 + 1, "big")[1:].hex()
 
 
 class Derived:
@@ -108,9 +137,24 @@ class Derived:
         self._known: set[tuple[int, int]] = set()
         for placeholder in placeholders:
             number, length, _ = _parsed(placeholder)
-            bits = min(32 - _LAST_OCTET, length)
             if number is not None:
+                bits = max(_range_of(number).prefixlen, min(32 - _LAST_OCTET, length))
                 self._known.add((number >> (32 - bits), bits))
+
+    def networks(self) -> list[Network]:
+        """Return the same knowledge for a restorer that has no key: the networks that lie in no other."""
+        widest = [
+            (number, bits)
+            for number, bits in sorted(self._known)
+            if not any((number >> (bits - wider), wider) in self._known for wider in range(8, bits))
+        ]
+        return [self._network(number, bits) for number, bits in widest]
+
+    def _network(self, number: int, bits: int) -> Network:
+        masked = number << (32 - bits)
+        original = self._unpermuted(masked, bits)
+        flips = _tree(self._prf, original >> (32 - bits), bits)
+        return Network(str(IPv4Address(masked)), bits, str(IPv4Address(original)), flips)
 
     def original(self, placeholder: bytes) -> bytes | None:
         """Return what `placeholder` would stand for, or None."""
@@ -121,14 +165,19 @@ class Derived:
             (number >> (32 - bits), bits) in self._known for bits in range(8, min(length, 24) + 1)
         ):
             return None
-        network = next(network for network in PRIVATE_V4 if IPv4Address(number) in network)
-        for bit in range(network.prefixlen, 32 - _LAST_OCTET):  # from the left: each bit hangs on the real ones before
-            number ^= _flips(self._prf, number >> (32 - bit), bit) << (31 - bit)
-        if length < 32 - _LAST_OCTET:
-            number &= ~((1 << (32 - length)) - 1)
-        text = str(IPv4Address(number)).encode()
+        text = str(IPv4Address(self._unpermuted(number, length))).encode()
         _, slash, bits_text = placeholder.partition(b"/")
         return (text.replace(b".", b"-") if dashed else text) + slash + bits_text
+
+    def _unpermuted(self, number: int, length: int) -> int:
+        """Return the original of an address, or of a network with a prefix of `length`."""
+        for bit in range(_range_of(number).prefixlen, 32 - _LAST_OCTET):  # each bit hangs on the real ones before it
+            number ^= _flips(self._prf, number >> (32 - bit), bit) << (31 - bit)
+        return number & ~((1 << (32 - length)) - 1) if length < 32 - _LAST_OCTET else number
+
+
+def _range_of(number: int) -> IPv4Network:
+    return next(network for network in PRIVATE_V4 if IPv4Address(number) in network)
 
 
 def _parsed(placeholder: bytes) -> tuple[int | None, int, bool]:

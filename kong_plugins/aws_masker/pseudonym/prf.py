@@ -28,6 +28,12 @@ class Prf:
         root = blake2b(key, digest_size=64, person=b"awsmasker.root").digest()
         self._key = blake2b(tenant.encode("utf-8", "surrogatepass"), key=root, person=b"awsmasker.tenant").digest()
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Prf) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
     def value(self, family: str, value: bytes) -> bytes:
         """Return 64 bytes that stand for `value` of `family`."""
         return blake2b(family.encode() + b"\x00" + value, key=self._key, person=b"awsmasker.value").digest()

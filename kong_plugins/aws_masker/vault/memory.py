@@ -35,6 +35,12 @@ class _Tenant:
             self._expire()
             return self._use(placeholder)
 
+    def entries(self) -> Mapping[bytes, Entry]:
+        """Return all that is remembered, which is no use of it."""
+        with self._lock:
+            self._expire()
+            return {placeholder: entry for placeholder, (entry, _) in self._entries.items()}
+
     def names(self) -> Sequence[Entry]:
         """Return the entries of the families in `CONTEXT_FAMILIES`; made anew only when one came or went."""
         with self._lock:
@@ -111,6 +117,12 @@ class MemoryVault:
         with self._lock:
             known = self._tenants.get(tenant)
         return NoMemory() if known is None else known
+
+    def entries(self, tenant: str) -> Mapping[bytes, Entry]:
+        """Return all that `tenant` left behind: for answers that are restored where nobody can be asked."""
+        with self._lock:
+            known = self._tenants.get(tenant)
+        return {} if known is None else known.entries()
 
     def remember(self, tenant: str, mapping: Mapping[bytes, Entry]) -> None:
         """Keep `mapping` for `tenant`, or nothing of it.

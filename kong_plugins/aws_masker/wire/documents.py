@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kong_plugins.aws_masker.text import Text
 from kong_plugins.aws_masker.wire.jsontext import Edits, JsonText, NotJsonError, to_bytes
@@ -46,13 +46,15 @@ class Documents:
         self._documents: list[_Document] = []
         self._roots: list[_Document] = []
 
-    def add(self, raw: bytes, rule: Rule) -> None:
-        """Take in the texts of one JSON text of the body.
+    def add(self, raw: bytes, rule: Rule) -> Any:
+        """Take in the texts of one JSON text of the body; return its tree.
 
         Raises:
             NotJsonError: not JSON, nested too deeply, or with a repeated key.
         """
-        self._roots.append(self._read(raw, rule, None))
+        root = self._read(raw, rule, None)
+        self._roots.append(root)
+        return root.text.tree
 
     def put_back(self, masked: Sequence[bytes | None]) -> list[bytes] | None:
         """Return every JSON text added, with `masked` in the place of `texts`; None if nothing changed."""

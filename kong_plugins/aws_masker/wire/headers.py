@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
+from kong_plugins.aws_masker.errors import UpgradeRefused
 from kong_plugins.aws_masker.wire import codings
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -50,6 +51,16 @@ _NDJSON = frozenset(
 def values(headers: Headers, name: bytes) -> list[bytes]:
     """Return the values of every header called `name` (lower case)."""
     return [value for key, value in headers if key.lower() == name]
+
+
+def refuse_upgrade(headers: Headers) -> None:
+    """Raise UpgradeRefused if there is an `Upgrade` header.
+
+    An offer of h2c might be ignored (RFC 9110, section 7.8), but the HTTP parser takes what follows the head for the
+    new protocol: the request would go on without its body.
+    """
+    if values(headers, b"upgrade"):
+        raise UpgradeRefused
 
 
 def content_type(value: bytes) -> ContentType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 import orjson
+import re2
 
 from kong_plugins.aws_masker.errors import MaskerError
 from kong_plugins.aws_masker.wire.providers import anthropic, openai_chat, openai_responses
@@ -43,16 +44,26 @@ _FOLDERS = {
 }
 
 
-def api_of(method: str, path: str) -> Api:
+def api_of(path: str) -> Api:
     """Return the API that `path` (without the query; any prefix before it) belongs to.
 
-    `method` makes no difference yet: what an API answers to a GET has the form of what it answers to a POST.
+    The method makes no difference: what an API answers to a GET has the form of what it answers to a POST.
     """
     path = path.rstrip("/")
     for folder, api in _FOLDERS.items():
         if folder in path + "/":
             return api
     return next((api for ending, api in _ENDINGS.items() if path.endswith(ending)), Api.OTHER)
+
+
+_STATE = re2.compile(
+    rb'"(?:previous_response_id|conversation|container|file_id|input_file_id|vector_store_ids|prompt)"\s*:\s*["{\[]'
+)
+
+
+def refers_to_state(body: bytes) -> bool:
+    """Tell whether a request may refer to earlier ones, or files, that the provider keeps: a false yes costs little."""
+    return _STATE.search(body) is not None
 
 
 def policy_of(api: Api) -> Policy:

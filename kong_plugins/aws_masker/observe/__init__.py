@@ -1,0 +1,1 @@
+"""What is told about requests: logs, and no value in any of them."""
