@@ -151,7 +151,7 @@ def test_the_mark_for_the_guard(here: Lab, planted: Planted) -> None:
     with here.client() as client:
         client.post("/v1/messages", content=question(planted, stream=True), headers=HEADERS)
     mark = orjson.loads(here.last.shared[b"aws_masker"])
-    assert mark["v"] == 1
+    assert mark["v"] == 2
     assert mark["stream"] is True
     assert planted.instance in mark["mapping"].values()
     sent = here.standin.requests[0].body.decode()

@@ -1,4 +1,4 @@
-"""A client's way to the API: nginx with the Lua plugin, the plugin server with the Python one, a stand-in for the API."""
+"""A client's way to the API: nginx with the Lua plugin, a plugin server with the Python one, a stand-in for the API."""
 
 from __future__ import annotations
 
@@ -105,6 +105,7 @@ def lab(
     folder: Path,
     commands: Commands = OURS,
     script: Script = echo.script,
+    *,
     settings: dict[str, Any] | None = None,
     handler: Path = HANDLER,
     workers: int = 1,

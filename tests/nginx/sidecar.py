@@ -83,9 +83,8 @@ class Sidecar:
         settings |= {"priority": str(self.info.priority), "throws": route.throws}
         return [_packed([part.encode() for pair in settings.items() for part in pair])]
 
-    async def _access(
-        self, request: str, method: bytes, uri: bytes, headers: bytes, body: bytes, file: bytes, buffered: bytes
-    ) -> list[bytes]:
+    async def _access(self, request: str, *fields: bytes) -> list[bytes]:
+        method, uri, headers, body, file, buffered = fields
         exchange = Exchange(method.decode(), uri, _table(headers), body, id=request)
         if file:
             exchange.body_file = self._folder / request  # a name of its own: nginx removes the other one itself
