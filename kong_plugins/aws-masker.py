@@ -1,65 +1,6 @@
-"""The plugin for the stock `kong-python-pluginserver` of kong-pdk: `kong-python-pluginserver -d kong_plugins`.
+"""The plugin for Kong's own `kong-python-pluginserver`; see `aws_masker/stock.py`, also for why not to use it."""
 
-Prefer `aws-masker-pluginserver`. The stock server speaks `MsgPack:1`, and there Kong sends a request **upstream
-unmasked** when the server dies, hangs or takes longer than 60 s in `access`; nothing here can prevent that, only a
-plugin that runs later and looks for the mark in `kong.ctx.shared` can. Weaknesses of the stock server (kong-pdk 0.36)
-besides:
-
-    an exception that escapes a handler     never answered, and holds a lock that stops every later event: none escapes
-    getters that return (value, error)      both styles work, with and without `--no-lua-style`
-    bodies that nginx keeps in a file       are asked for whatever their size (Kong 3.9)
-    `-g` (gevent)                           answers above about 200 KB are cut short, and Kong hangs; do not use it
-    `-m` (processes)                        never recovers after a crash; each process has its own memory of names
-    headers that are not UTF-8              kill the connection, and the request goes upstream unmasked
-    large bodies                            Kong needs quadratic time for a masked body: 1.9 s for 8 MB
-"""
-
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
-from kong_pdk.exception import PDKException
-from kong_pdk.pdk import FakeClasses
-
-from kong_plugins.aws_masker import plugin
-from kong_plugins.aws_masker.observe.logs import configure, describe, log
 from kong_plugins.aws_masker.plugin import Schema, priority, version
+from kong_plugins.aws_masker.stock import Plugin
 
 __all__ = ["Plugin", "Schema", "priority", "version"]
-
-configure("json")  # standard output is what Kong reads the plugin's description from
-
-
-class Plugin(plugin.Plugin):
-    """The plugin, with nothing that can escape."""
-
-    def access(self, kong: Any) -> None:
-        """Mask the request."""
-        _guarded(super().access, kong)
-
-    def response(self, kong: Any) -> None:
-        """Restore the answer."""
-        _guarded(super().response, kong)
-
-    def log(self, kong: Any) -> None:
-        """Log what was masked."""
-        _guarded(super().log, kong)
-
-
-def _guarded(phase: Callable[[Any], None], kong: Any) -> None:
-    """Run a phase; `Plugin` has answered a failure already, unless answering was what failed."""
-    try:
-        phase(FakeClasses("kong", lambda method, *args: _result(method, kong.call(method, *args))))
-    except Exception as error:  # noqa: BLE001 - an exception here would stop every later event
-        log.error("phase_failed", **describe(error))
-
-
-def _result(method: str, result: Any) -> Any:
-    """Return the value of a PDK call in either style."""
-    if not isinstance(result, tuple):
-        return result
-    value, error = result
-    if error:
-        raise PDKException(f"exception from {method}")
-    return value

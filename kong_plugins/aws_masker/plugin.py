@@ -2,9 +2,9 @@
 
 PDK calls of one event, each a trip to Kong and back:
 
-    access      6 (path and query, headers, body, consumer, request id; the mark), and 1 if headers change (Content-Length,
-                Accept-Encoding), 1 if the body does: 8 for a usual request; 1 more for each header to remove (digests
-                of the body: rare)
+    access      6 (path and query, headers, body, consumer, request id; the mark), 1 if headers change (Content-Length,
+                Accept-Encoding), 1 if the body does: 8 for a usual request; 1 for each header to remove (digests of
+                the body: rare)
     response    4, or 5 where something is restored; 2 without a body; 1 more for each header to remove
                 (Content-Encoding: rare, as coded answers are not asked for)
     log         1 where a line is to be logged, else none

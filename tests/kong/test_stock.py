@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +14,18 @@ from kong_plugins.aws_masker.demo.echo import parrot
 from tests.e2e.project import Planted
 from tests.kong.bodies import HEADERS, question, said
 from tests.kong.exchange import Call, Exchange, LuaError
-from tests.kong.gateway import untouched
+from tests.kong.gateway import Limits, untouched
 from tests.kong.lab import ROOT, Commands, Lab, lab, stock
 
 _PLUGINS = ROOT / "kong_plugins"
 _STYLE = " --no-lua-style"
+_MODES = {"gevent": ("-g",), "processes": ("-m",)}
 
 
-@pytest.fixture(scope="module", params=["exceptions", "pairs"])
+@pytest.fixture(scope="module", params=["exceptions", "pairs", "gevent", "processes"])
 def _server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The stock server, with getters that raise and with getters that return pairs."""
-    commands = stock(_PLUGINS)
+    """The stock server with threads (getters raise, or return pairs), with gevent and with processes."""
+    commands = stock(_PLUGINS, *_MODES.get(request.param, ()))
     if request.param == "pairs":
         commands = Commands(commands.start.replace(_STYLE, ""), commands.query)
     with lab(tmp_path_factory.mktemp("stock"), commands, parrot) as here:
@@ -68,8 +70,10 @@ def test_an_error_of_the_api(on_stock: Lab, planted: Planted) -> None:
     assert planted.found_in(answer.json()["error"]["message"]) == set(planted.values)
 
 
-def test_a_fault_at_every_call(on_stock: Lab, planted: Planted) -> None:
+def test_a_fault_at_every_call(on_stock: Lab, planted: Planted, request: pytest.FixtureRequest) -> None:
     """Kong throws at each call in turn: the client is told, nothing unmasked goes on, and later events still run."""
+    if request.node.callspec.params["_server"] == "processes":
+        pytest.skip("with -m each fault takes one of that server's few processes away for ever; see the next test")
     with on_stock.client() as client:
         client.post("/v1/messages", content=question(planted), headers=HEADERS)
         on_stock.idle()
@@ -87,6 +91,21 @@ def test_a_fault_at_every_call(on_stock: Lab, planted: Planted) -> None:
             on_stock.kong.on_call = untouched
         assert planted.found_in(said(client.post("/v1/messages", content=question(planted), headers=HEADERS)))
     assert planted.found_in(on_stock.received) == set()
+
+
+def test_processes_do_not_come_back(tmp_path: Path, planted: Planted) -> None:
+    """With `-m`, as many failed calls as there are processes, and Kong sends everything on unmasked; not with ours."""
+
+    async def throw(_: Exchange, call: Call) -> bytes | None:
+        raise LuaError("planted")
+
+    with lab(tmp_path, stock(_PLUGINS, "-m"), parrot, limits=Limits(socket=1.0)) as here, here.client() as client:
+        here.kong.on_call = throw
+        for _ in range(os.cpu_count() or 1):
+            assert client.post("/v1/messages", content=question(planted), headers=HEADERS).status_code == 500
+        here.kong.on_call = untouched
+        client.post("/v1/messages", content=question(planted), headers=HEADERS)
+    assert planted.found_in(here.received) == set(planted.values)
 
 
 def test_headers_that_are_no_utf8(on_stock: Lab, planted: Planted) -> None:
