@@ -1,0 +1,116 @@
+-- Runs right after the Python plugin `aws-masker`. It is the guard that lets no request pass which that plugin has not
+-- looked at, and it restores streams as they arrive, which a plugin outside Kong cannot: it has no `body_filter`.
+
+local grammar = require "kong.plugins.aws-masker-stream.grammar"
+local marks = require "kong.plugins.aws-masker-stream.marks"
+local answer_of = require "kong.plugins.aws-masker-stream.bodies"
+
+local Handler = { VERSION = grammar.version, PRIORITY = grammar.priority }
+
+-- Returns the API that the path belongs to, as Python's `api_of` does.
+local function api_of(path)
+  path = path:gsub("/+$", "")
+  for _, folder in ipairs(grammar.api_folders) do
+    if (path .. "/"):find(folder[1], 1, true) then
+      return folder[2]
+    end
+  end
+  for _, ending in ipairs(grammar.api_endings) do
+    if path:sub(-#ending[1]) == ending[1] then
+      return ending[2]
+    end
+  end
+  return "other"
+end
+
+local function refuse(name)
+  local failure = grammar.errors[name]
+  local found, api = pcall(function() return api_of(kong.request.get_path()) end)
+  local body = failure.bodies[found and api or "other"]
+  return kong.response.exit(failure.status, body, { ["Content-Type"] = "application/json" })
+end
+
+local function marked()
+  local mark = marks.read(kong.ctx.shared[grammar.mark.name], kong.request.get_id())
+  if mark and mark.stream then
+    ngx.ctx.buffered_proxying = nil -- what the Python plugin's `response` phase would restore whole, at the end
+    kong.ctx.plugin.mark = not mark.observed and mark or nil
+  end
+  return mark ~= nil
+end
+
+function Handler:access()
+  local well, passes = pcall(marked)
+  if not well then
+    kong.log.err("the mark of a request cannot be used")
+    return refuse "MaskingFailed"
+  elseif not passes then
+    return refuse "NotMasked"
+  end
+end
+
+local function prepare(mark)
+  if kong.response.get_source() ~= "service" then
+    return -- Kong's own answer, or another plugin's: the model did not write it
+  end
+  local answer, is_coded = answer_of(mark, kong.response.get_status(), kong.response.get_headers(1000), mark.lookup)
+  if not answer then
+    if is_coded then
+      kong.log.warn("an answer in a content coding that cannot be undone is not restored")
+    end
+    return
+  end
+  for _, name in ipairs(grammar.answers.cleared) do
+    kong.response.clear_header(name)
+  end
+  kong.ctx.plugin.answer = answer
+end
+
+function Handler:header_filter()
+  local mark = kong.ctx.plugin.mark
+  if mark then
+    local well = pcall(prepare, mark)
+    if not well then
+      kong.log.err("an answer cannot be restored")
+      kong.ctx.plugin.failed = { api = mark.api, shape = "unknown" }
+    end
+  end
+end
+
+-- Returns what the client gets where the answer ends because restoring failed.
+local function failure_of(answer, api)
+  local body = grammar.errors.RestoreFailed.bodies[api]
+  if answer.shape == "sse" then
+    local name = (api == "anthropic" or api == "other") and "event: error\n" or ""
+    return (answer.is_sent and "\n\n" or "") .. name .. "data: " .. body .. "\n\n"
+  end
+  return not answer.is_sent and body or nil
+end
+
+local function advance(answer, chunk, is_last)
+  local out = chunk and chunk ~= "" and answer:feed(chunk) or ""
+  return is_last and out .. answer:close() or out
+end
+
+function Handler:body_filter()
+  local own = kong.ctx.plugin
+  if own.over then
+    ngx.arg[1], ngx.arg[2] = nil, true
+    return
+  elseif not own.answer and not own.failed then
+    return
+  end
+  local chunk, is_last = ngx.arg[1], ngx.arg[2]
+  local well, out = pcall(advance, own.answer, chunk, is_last)
+  if not well then
+    kong.log.err("restoring an answer failed")
+    own.over = true
+    ngx.arg[1], ngx.arg[2] = failure_of(own.failed or own.answer, own.mark.api), true
+    return
+  end
+  own.answer.is_sent = own.answer.is_sent or out ~= ""
+  own.over = is_last
+  ngx.arg[1] = out ~= "" and out or nil
+end
+
+return Handler
