@@ -62,6 +62,7 @@ PLUGINS: dict[str, Fields] = {
         {"run_on_preflight": _switch(True)},
         {"realm": _TEXT},
     ],
+    "aws-masker-stream": [],
     "correlation-id": [
         {"header_name": {**_TEXT, "default": "Kong-Request-ID"}},
         {"generator": {**_TEXT, "required": True, "one_of": ["uuid", "uuid#counter", "tracker"]}},

@@ -18,6 +18,7 @@ from tests.kong_config.kong_schema import filled
 
 TEXT = (Path(__file__).parents[2] / "docs" / "kong.md").read_text()
 FIELDS = kong_fields()
+PLUGINS = ["aws-masker", "aws-masker-stream"]
 
 
 def section(title: str) -> str:
@@ -36,10 +37,11 @@ def test_what_is_sent_to_the_admin_api_is_taken() -> None:
     sent = re.findall(r"localhost:8001(/\S+) .*? -d '(.*?)'", section("Admin API"), re.DOTALL)
     entities: dict[str, dict[str, Any]] = {path: orjson.loads(body) for path, body in sent}
     assert list(entities) == ["/services", "/services/anthropic/routes", "/plugins"]
+    assert [orjson.loads(body)["name"] for path, body in sent if path == "/plugins"] == PLUGINS
     assert not filled(SERVICE, entities["/services"])[1]
     assert not filled(ROUTE, entities["/services/anthropic/routes"])[1]
-    assert entities["/plugins"]["name"] == "aws-masker"
-    assert not filled(FIELDS, entities["/plugins"]["config"])[1]
+    (config,) = (one["config"] for one in map(orjson.loads, (body for _, body in sent)) if "config" in one)
+    assert not filled(FIELDS, config)[1]
 
 
 def test_the_file_for_deck_is_taken() -> None:
@@ -48,16 +50,17 @@ def test_the_file_for_deck_is_taken() -> None:
     values = {"DECK_ANTHROPIC_UPSTREAM": "https://api.anthropic.com", "DECK_PLATFORM_TEAM_KEY": "key"}
     gateway = loaded(yaml.safe_load(re.sub(r'\$\{\{ env "(\w+)" \}\}', lambda found: values[found[1]], text)))
     assert gateway.faults == []
-    assert [plugin["name"] for plugin in gateway.plugins] == ["aws-masker"]
+    assert [plugin["name"] for plugin in gateway.plugins] == PLUGINS
 
 
 def test_the_resources_for_kubernetes_fit_together() -> None:
     """The plugin's config is taken, and the Service that the Ingress leads to has the plugin."""
     (text,) = blocks("yaml", section("Kubernetes"))
-    plugin, service, ingress = yaml.safe_load_all(text)
-    assert (plugin["kind"], plugin["plugin"]) == ("KongPlugin", "aws-masker")
+    plugin, guard, service, ingress = yaml.safe_load_all(text)
+    assert [(one["kind"], one["plugin"]) for one in (plugin, guard)] == [("KongPlugin", name) for name in PLUGINS]
     assert not filled(FIELDS, plugin["config"])[1]
-    assert service["metadata"]["annotations"]["konghq.com/plugins"] == plugin["metadata"]["name"]
+    named = service["metadata"]["annotations"]["konghq.com/plugins"].split(", ")
+    assert named == [one["metadata"]["name"] for one in (plugin, guard)]
     (rule,) = ingress["spec"]["rules"]
     backends = [path["backend"]["service"] for path in rule["http"]["paths"]]
     assert backends == [{"name": service["metadata"]["name"], "port": {"number": service["spec"]["ports"][0]["port"]}}]

@@ -92,12 +92,13 @@ def test_what_is_not_known_goes_nowhere(gateway: Gateway, method: str, path: str
 
 
 def test_the_masker_is_on_every_route(gateway: Gateway) -> None:
-    """Enabled, in force, with the same config: also on a route that is added later, to whatever service."""
+    """Enabled, in force, with the same config, the guard beside it: also on a route that is added later."""
     later = {"name": "later", "service": "another"}
     for route in (*gateway.routes, later):
         config = gateway.plugins_of(route)["aws-masker"]
         assert config["mode"] == "enforce"
         assert is_reference(config["key"])
+        assert "aws-masker-stream" in gateway.plugins_of(route)
     assert all(plugin["enabled"] for plugin in gateway.plugins)
 
 
