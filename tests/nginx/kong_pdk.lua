@@ -156,7 +156,6 @@ function M.new()
   return {
     ctx = contexts,
     request = {
-      get_id = function() return ngx.var.kong_request_id end,
       get_path = guarded("get_path", REQUEST, get_path),
     },
     response = {

@@ -31,7 +31,8 @@ local function refuse(name)
 end
 
 local function marked()
-  local mark = marks.read(kong.ctx.shared[grammar.mark.name], kong.request.get_id())
+  -- Kong's id of the request; its PDK has no function for it (3.9: kong/observability/tracing/request_id.lua).
+  local mark = marks.read(kong.ctx.shared[grammar.mark.name], ngx.var.kong_request_id)
   if mark and mark.stream then
     ngx.ctx.buffered_proxying = nil -- what the Python plugin's `response` phase would restore whole, at the end
     kong.ctx.plugin.mark = not mark.observed and mark or nil
