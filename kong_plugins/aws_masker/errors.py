@@ -12,6 +12,8 @@
     ├── MaskingFailed          masking itself failed                         2001   503
     ├── NotMasked              a request reached the guard without a mark    5002   503
     ├── VaultUnavailable       mappings cannot be read or kept               1001   503
+    │   ├── VaultRefused       the store does not let us in                  1002   503
+    │   └── VaultOperationFailed   the store could not do what it was asked  1003   503
     ├── RestoreFailed          restoring itself failed                       3001   500
     ├── UpstreamUnreachable    no connection, or a broken answer             7001   502
     └── UpstreamTimedOut       no answer in time                             7002   504
@@ -115,6 +117,20 @@ class VaultUnavailable(MaskerError):
     code = "AWS_MASKER_1001"
     status = 503
     wording = "the mapping store is not available"
+
+
+class VaultRefused(VaultUnavailable):
+    """The store does not take our user and password, or does not let that user do what it has to."""
+
+    code = "AWS_MASKER_1002"
+    wording = "the mapping store refuses access"
+
+
+class VaultOperationFailed(VaultUnavailable):
+    """The store could not do what it was asked: its memory is full, say."""
+
+    code = "AWS_MASKER_1003"
+    wording = "the mapping store failed"
 
 
 class RestoreFailed(MaskerError):

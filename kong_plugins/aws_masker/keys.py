@@ -1,7 +1,11 @@
-"""Where the masking key comes from: `AWS_MASKER_KEY`, else a key file, which can be made on first use.
+"""Where the keys come from.
+
+The masking key: `AWS_MASKER_KEY`, else a key file, which can be made on first use.
 
 The key decides every placeholder. Two processes with the same key give the same placeholders; whoever holds the key can
 test guesses against a placeholder. Hence it is never echoed, and a file that others may read is refused.
+
+The vault key encrypts what is kept in Redis; without one the masking key does.
 """
 
 from __future__ import annotations
@@ -14,12 +18,15 @@ import secrets
 import stat
 import string
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kong_plugins.aws_masker.errors import ConfigError
 
 VARIABLE = "AWS_MASKER_KEY"
+VAULT_VARIABLE = "AWS_MASKER_VAULT_KEY"
+VAULT_FILE_VARIABLE = "AWS_MASKER_VAULT_KEY_FILE"
+OLD_VAULT_VARIABLE = "AWS_MASKER_VAULT_KEYS_OLD"
 MIN_KEY_SIZE = 32
 """Bytes, after decoding."""
 _MAX_FILE_SIZE = 4096
@@ -52,6 +59,36 @@ def load_key(environ: Mapping[str, str], key_file: Path | None = None, create: b
         raise ConfigError(f"no key: {VARIABLE} is not set and key file {path} does not exist") from None
     except OSError as error:
         raise ConfigError(f"key file {path}: {error.strerror or type(error).__name__}") from None
+
+
+def vault_keys(
+    environ: Mapping[str, str], given: str | None = None, old: Sequence[str] = ()
+) -> tuple[bytes | None, list[bytes]]:
+    """Return the vault key, None if there is none, and the earlier ones, at least 32 bytes each.
+
+    Args:
+        environ: The environment variables.
+        given: The option `vault_key`; else AWS_MASKER_VAULT_KEY, else the file that AWS_MASKER_VAULT_KEY_FILE names.
+        old: The option `vault_keys_old`; else AWS_MASKER_VAULT_KEYS_OLD, with commas between.
+
+    Raises:
+        ConfigError: a key is malformed or too short, or the file cannot be read or is open to others.
+    """
+    variable, path = environ.get(VAULT_VARIABLE, "").strip(), environ.get(VAULT_FILE_VARIABLE, "")
+    key: bytes | None = None
+    if given is not None:
+        key = _decode(given.strip(), "vault_key")
+    elif variable:
+        key = _decode(variable, VAULT_VARIABLE)
+    elif path:
+        try:
+            key = _decode(_read(Path(path)), f"key file {path}")
+        except OSError as error:
+            raise ConfigError(f"key file {path}: {error.strerror or type(error).__name__}") from None
+    if old:
+        return key, [_decode(text.strip(), "vault_keys_old") for text in old]
+    texts = filter(None, map(str.strip, environ.get(OLD_VAULT_VARIABLE, "").split(",")))
+    return key, [_decode(text, OLD_VAULT_VARIABLE) for text in texts]
 
 
 def default_key_file(environ: Mapping[str, str]) -> Path:

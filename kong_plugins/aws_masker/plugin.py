@@ -28,8 +28,9 @@ from kong_plugins.aws_masker.observe.logs import describe, log
 from kong_plugins.aws_masker.pipeline import Head, MaskedRequest, ResponseRestorer, mask_request
 from kong_plugins.aws_masker.pseudonym.addresses import Network
 from kong_plugins.aws_masker.schema import key_of, kong_fields, settings_of
-from kong_plugins.aws_masker.text import values_of
-from kong_plugins.aws_masker.vault.memory import MemoryVault
+from kong_plugins.aws_masker.text import Memory, values_of
+from kong_plugins.aws_masker.vault.choice import vault_of
+from kong_plugins.aws_masker.vault.protocol import Later, mask_with
 from kong_plugins.aws_masker.wire.headers import refuse_upgrade, values
 from kong_plugins.aws_masker.wire.providers import Api, api_of, error_body
 
@@ -56,8 +57,9 @@ class Plugin:
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Raises ConfigError where the configuration, the key or a pattern is wrong."""
         self._settings = settings_of(config)
-        self._masker = Masker(self._settings, key_of(self._settings, os.environ))
-        self._vault = MemoryVault(self._settings.mapping_ttl, self._settings.max_entries)
+        secret = key_of(self._settings, os.environ)
+        self._masker = Masker(self._settings, secret)
+        self._vault = vault_of(self._settings, os.environ, secret)
         given = self._settings.anthropic_api_key
         key = os.environ.get("ANTHROPIC_API_KEY", "") if given is None else given.get_secret_value()
         self._api_key = key.strip()  # a file's last line ends with a newline
@@ -153,10 +155,11 @@ class Plugin:
         if announced and int(announced[0]) != len(body):
             raise MaskingFailed("the request's body is not whole")
         tenant = self._tenant(kong.client.get_consumer())
-        session = self._masker.session(tenant, self._vault.memory(tenant))
-        masked = mask_request(head, body, session, self._settings)
-        self._vault.remember(tenant, masked.mapping)
-        return masked, tenant
+
+        def mask(memory: Memory) -> MaskedRequest:
+            return mask_request(head, body, self._masker.session(tenant, memory), self._settings)
+
+        return mask_with(self._vault, tenant, mask), tenant
 
     def _tenant(self, consumer: Mapping[str, Any] | None) -> str:
         """Return whose mappings to use; the prefixes keep a consumer apart from a namespace of the same name."""
@@ -186,7 +189,7 @@ class Plugin:
         # `kong.service.response.get_headers` gives nothing for a buffered answer: a proxy table, which Kong cannot
         # send (`kong/pdk/service/response.lua`). The client's headers are by now the upstream's.
         headers = _pairs(kong.response.get_headers(_MAX_HEADERS))
-        lookup = self._masker.lookup(marked.mapping, marked.tenant, self._vault.memory(marked.tenant))
+        lookup = self._masker.lookup(marked.mapping, marked.tenant, Later(self._vault, marked.tenant))
         restorer = ResponseRestorer(marked.api, status, headers, lookup, self._settings)
         restored = restorer.feed(body) + restorer.close()
         replaced, removed = _changes(headers, restorer.headers)

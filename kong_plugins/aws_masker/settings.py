@@ -46,6 +46,11 @@ _Pattern = Annotated[
 ]
 
 
+_Text = Annotated[str, Field(min_length=1, max_length=1000)]
+_Key = Annotated[SecretStr, Field(min_length=43)]
+"""32 bytes in base64 without padding have 43 characters."""
+
+
 class CustomPattern(BaseModel):
     """A pattern of the user's own; everything that it matches is masked."""
 
@@ -131,6 +136,68 @@ class Settings(BaseModel):
         default=10_000, ge=100, le=10_000_000, description="Most mappings remembered for one tenant."
     )
 
+    use_redis: bool = Field(
+        default=True,
+        description="Share mappings through Redis as soon as an option or a variable says where it is (`redis_host`,"
+        " `redis_socket`, `redis_sentinels`). If false, or if nothing says so, each process keeps its own in memory.",
+    )
+    redis_host: _Text | None = Field(default=None, description="Name or address of Redis or Valkey; else REDIS_HOST.")
+    redis_port: Annotated[int, Field(ge=1, le=65_535)] | None = Field(
+        default=None, description="Port of Redis; else REDIS_PORT, else 6379."
+    )
+    redis_socket: _Text | None = Field(
+        default=None, description="Unix socket of Redis, instead of host and port; else REDIS_SOCKET."
+    )
+    redis_database: Annotated[int, Field(ge=0, le=65_535)] | None = Field(
+        default=None, description="Number of the database; else REDIS_DB, else 0."
+    )
+    redis_user: _Text | None = Field(default=None, description="User (ACL) of Redis; else REDIS_USER.")
+    redis_password: Annotated[SecretStr, Field(min_length=1)] | None = Field(
+        default=None, description="Password of Redis; else REDIS_PASSWORD."
+    )
+    redis_ssl_enabled: bool | None = Field(default=None, description="Use TLS; else REDIS_SSL, else false.")
+    redis_ssl_verify: bool = Field(
+        default=True, description="With TLS: check the certificate and that it is for that host."
+    )
+    redis_ssl_ca: _Text | None = Field(
+        default=None,
+        description="With TLS: file with the certificates to trust (PEM); else REDIS_SSL_CA, else the system's.",
+    )
+    redis_cluster_mode: bool | None = Field(
+        default=None,
+        description="Redis is a cluster, `redis_host` one of its nodes; else REDIS_CLUSTER_MODE, else false.",
+    )
+    redis_sentinel_master: _Text | None = Field(
+        default=None,
+        description="Name under which the Sentinels know the primary; else REDIS_SENTINEL_MASTER.",
+    )
+    redis_sentinels: tuple[_Text, ...] = Field(
+        default=(), description="Sentinels, `host:port` each; else REDIS_SENTINELS, with commas between."
+    )
+    redis_prefix: Annotated[str, Field(min_length=1, max_length=64, pattern="^[A-Za-z0-9._-]*$")] = Field(
+        default="aws_masker",
+        description="What the names of all keys in Redis begin with. Deployments with masking keys of their own that"
+        " share a Redis need different ones. 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `-`.",
+    )
+    redis_timeout: int = Field(
+        default=500, ge=10, le=60_000, description="Longest wait for Redis to connect or to answer, in milliseconds."
+    )
+    redis_fallback: bool = Field(
+        default=True,
+        description="While Redis is away, go on with what this process has in memory, and write what is missing when it"
+        " is back. If false, requests are answered with 503 meanwhile.",
+    )
+    vault_key: _Key | None = Field(
+        default=None,
+        description="Encrypts what is in Redis: at least 32 bytes, in hex or base64; else AWS_MASKER_VAULT_KEY, else"
+        " the file that AWS_MASKER_VAULT_KEY_FILE names, else derived from the masking key.",
+    )
+    vault_keys_old: tuple[_Key, ...] = Field(
+        default=(),
+        description="Earlier vault keys, with which what is in Redis can still be read; else AWS_MASKER_VAULT_KEYS_OLD,"
+        " with commas between.",
+    )
+
     @field_validator("custom_patterns")
     @classmethod
     def _unique_names(cls, patterns: tuple[CustomPattern, ...]) -> tuple[CustomPattern, ...]:
@@ -148,7 +215,7 @@ class PluginSettings(Settings):
         description="`enforce` masks; `observe` lets requests and answers pass as they are, unmasked, and only reports"
         " what would have been masked.",
     )
-    key: Annotated[SecretStr, Field(min_length=43)] | None = Field(
+    key: _Key | None = Field(
         default=None,
         description="The masking key: at least 32 bytes, in hex or base64. Without it the plugin server's environment"
         " decides: AWS_MASKER_KEY, else the file that AWS_MASKER_KEY_FILE names.",

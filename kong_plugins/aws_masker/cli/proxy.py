@@ -13,6 +13,7 @@ from kong_plugins.aws_masker.keys import load_key
 from kong_plugins.aws_masker.observe.logs import LogFormat
 from kong_plugins.aws_masker.proxy.server import serve
 from kong_plugins.aws_masker.proxy.upstream import READ_TIMEOUT
+from kong_plugins.aws_masker.vault.choice import vault_of
 
 EPILOG = """
 \b
@@ -60,12 +61,14 @@ def proxy(  # noqa: PLR0913  one for each option
     """
     host, port = listen
     settings = load_settings(config)
+    key = load_key(os.environ, key_file, create=True)
     serve(
         host,
         port,
         upstream,
         settings,
-        load_key(os.environ, key_file, create=True),
+        key,
+        vault=vault_of(settings, os.environ, key),
         tenant_header=tenant_header,
         read_timeout=read_timeout,
         log_format=log_format,

@@ -40,6 +40,9 @@ The Kong plugin has the same settings in its `config`, and some of its own, list
 The key is not in this file. It comes from `AWS_MASKER_KEY` (hex or base64, at least 32 bytes) or from `--key-file`;
 without both, a key file is made on first use, readable by its owner only. Placeholders depend on it: another key gives
 other placeholders.
+
+Where a setting says "else REDIS_HOST", that environment variable counts where the setting is not set; an empty one
+counts as not set. What is kept in Redis, and how to change its key, is in [Redis](redis.md).
 """
 
 GROUPS = (
@@ -47,6 +50,7 @@ GROUPS = (
     ("How it is masked", lambda name: name in {"preserve_structure", "custom_patterns"}),
     ("What is left alone", lambda name: name.startswith("allowlist")),
     ("Bounds", lambda name: name.startswith("max_") or name == "mapping_ttl"),
+    ("Redis", lambda name: name.startswith(("use_redis", "redis_", "vault_"))),
     ("Only in Kong's configuration", lambda name: name not in Settings.model_fields),
 )
 
@@ -83,16 +87,21 @@ def _type(field: dict[str, Any]) -> str:
     """Return a setting's type and bounds in words."""
     if "anyOf" in field:
         (field,) = (choice for choice in field["anyOf"] if choice["type"] != "null")
-        return "secret" if field.get("format") == "password" else str(field["type"])
     if _choices(field):
         return f"one of {', '.join(f'`{choice}`' for choice in _choices(field))}"
     if field["type"] == "array":
         items = field["items"]
         choices = f": {', '.join(f'`{choice}`' for choice in _choices(items))}" if _choices(items) else ""
-        return f"list of {'tables' if '$ref' in items else 'texts'}{choices}"
+        return f"list of {_kind(items)}s{choices}"
     if "minimum" in field:
         return f"{field['type']}, {field['minimum']:,} to {field['maximum']:,}"
-    return str(field["type"])
+    return "secret" if field.get("format") == "password" else str(field["type"])
+
+
+def _kind(items: dict[str, Any]) -> str:
+    if "$ref" in items:
+        return "table"
+    return "secret" if items.get("format") == "password" else "text"
 
 
 def _choices(items: dict[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from anyio import to_thread
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,20 +14,24 @@ from starlette.routing import Mount, Route
 
 from kong_plugins.aws_masker import __version__
 from kong_plugins.aws_masker.errors import ConfigError
+from kong_plugins.aws_masker.masking import Masker
 from kong_plugins.aws_masker.proxy.forward import Forwarder
 from kong_plugins.aws_masker.proxy.metrics import Metrics
 from kong_plugins.aws_masker.proxy.upstream import READ_TIMEOUT, Upstream
 from kong_plugins.aws_masker.settings import Settings
+from kong_plugins.aws_masker.vault.memory import MemoryVault
+from kong_plugins.aws_masker.vault.protocol import Vault
 
 OWN_PREFIX = "/.aws-masker"
 """Paths under it are answered here and never go upstream."""
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - the options of `serve`, each by its name
     upstream: str,
     settings: Settings,
     key: bytes,
     *,
+    vault: Vault | None = None,
     tenant_header: str | None = None,
     read_timeout: float = READ_TIMEOUT,
 ) -> Starlette:
@@ -36,6 +41,7 @@ def create_app(
         upstream: The API's base URL; a path in it is put before each request's path.
         settings: What to mask, and the bounds.
         key: At least 32 secret bytes.
+        vault: Where mappings live, by default in memory; closed with the application.
         tenant_header: Name of the request header that tells tenants apart; it is not sent upstream. Requests without it
             belong to the tenant "".
         read_timeout: Seconds to wait for each next piece of an answer.
@@ -45,7 +51,8 @@ def create_app(
     """
     metrics = Metrics()
     connection = Upstream(upstream, read_timeout)
-    forwarder = Forwarder(connection, settings, key, metrics, _header_name(tenant_header))
+    mappings: Vault = vault or MemoryVault(settings.mapping_ttl, settings.max_entries)
+    forwarder = Forwarder(connection, Masker(settings, key), mappings, metrics, _header_name(tenant_header))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -53,6 +60,7 @@ def create_app(
             yield
         finally:
             await connection.aclose()
+            await to_thread.run_sync(mappings.close)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok", "version": __version__})

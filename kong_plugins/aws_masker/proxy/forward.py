@@ -27,9 +27,8 @@ from kong_plugins.aws_masker.proxy.headers import end_to_end, framed, tenant_of
 from kong_plugins.aws_masker.proxy.links import Links
 from kong_plugins.aws_masker.proxy.metrics import ANSWERED, CLIENT_GONE, Metrics
 from kong_plugins.aws_masker.proxy.upstream import Upstream, chunks
-from kong_plugins.aws_masker.settings import Settings
-from kong_plugins.aws_masker.text import Lookup, values_of
-from kong_plugins.aws_masker.vault.memory import MemoryVault
+from kong_plugins.aws_masker.text import Lookup, Memory, values_of
+from kong_plugins.aws_masker.vault.protocol import Vault, mask_with
 from kong_plugins.aws_masker.wire.headers import refuse_upgrade
 from kong_plugins.aws_masker.wire.providers import Api, api_of
 
@@ -37,6 +36,8 @@ _IN_THREAD = 64 * 1024
 """Size in bytes from which a body is worked on in a thread, so that the streams of others go on meanwhile."""
 _THREADS = 4
 """Large bodies worked on at the same time; bounds the memory that this takes."""
+_WAITING = 32
+"""Small bodies worked on at the same time where the vault is elsewhere."""
 
 Result = TypeVar("Result")
 
@@ -45,15 +46,16 @@ class Forwarder:
     """The ASGI application that masks, forwards and restores."""
 
     def __init__(
-        self, upstream: Upstream, settings: Settings, key: bytes, metrics: Metrics, tenant_header: bytes | None
+        self, upstream: Upstream, masker: Masker, vault: Vault, metrics: Metrics, tenant_header: bytes | None
     ) -> None:
         self._upstream = upstream
-        self._settings = settings
+        self._settings = masker.settings
         self._metrics = metrics
         self._tenant_header = tenant_header
-        self._masker = Masker(settings, key)
-        self._vault = MemoryVault(settings.mapping_ttl, settings.max_entries)
+        self._masker = masker
+        self._vault = vault
         self._threads = anyio.CapacityLimiter(_THREADS)
+        self._waiting = anyio.CapacityLimiter(_WAITING)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; no exception leaves here, since the server would log its message."""
@@ -94,14 +96,15 @@ class Forwarder:
         body = await client.body(self._settings.max_body_size)
         self._metrics.request_size.observe(len(body))
 
+        def mask(memory: Memory) -> MaskedRequest:
+            session = self._masker.session(tenant, memory)
+            return mask_request(Head(client.path, headers), body, session, self._settings)
+
         def work() -> MaskedRequest:
-            session = self._masker.session(tenant, self._vault.memory(tenant))
-            masked = mask_request(Head(client.path, headers), body, session, self._settings)
-            self._vault.remember(tenant, masked.mapping)
-            return masked
+            return mask_with(self._vault, tenant, mask)
 
         with self._metrics.masking_time.time():
-            masked = await self._run(len(body), work)
+            masked = await self._run(len(body), work, self._vault.blocking)
         self._count(masked)
         return masked, tenant
 
@@ -160,13 +163,15 @@ class Forwarder:
             await client.start(status, headers)
         await client.write(rest, last=True)
 
-    async def _run(self, size: int, work: Callable[[], Result]) -> Result:
-        """Do what takes time in proportion to `size` bytes; in a thread if that is long."""
-        return await to_thread.run_sync(work, limiter=self._threads) if size >= _IN_THREAD else work()
+    async def _run(self, size: int, work: Callable[[], Result], blocking: bool = False) -> Result:
+        """Do what takes time in proportion to `size` bytes; in a thread if that is long, or if it waits for others."""
+        if size >= _IN_THREAD:
+            return await to_thread.run_sync(work, limiter=self._threads)
+        return await to_thread.run_sync(work, limiter=self._waiting) if blocking else work()
 
     def _lookup(self, masked: MaskedRequest, tenant: str) -> Lookup:
         """Look in this request's mapping first, then in what the tenant's earlier requests left behind."""
-        known = self._masker.lookup(values_of(masked.mapping), tenant, self._vault.memory(tenant))
+        known = self._masker.lookup(values_of(masked.mapping), tenant, self._vault.known(tenant))
         found = self._metrics.restored
 
         def lookup(placeholder: bytes) -> bytes | None:

@@ -15,6 +15,7 @@ from kong_plugins.aws_masker.observe import logs
 from kong_plugins.aws_masker.proxy.app import create_app
 from kong_plugins.aws_masker.proxy.upstream import READ_TIMEOUT
 from kong_plugins.aws_masker.settings import Settings
+from kong_plugins.aws_masker.vault.protocol import Vault
 
 GRACE = 30
 _KEEP_ALIVE = 75
@@ -29,6 +30,7 @@ def serve(  # noqa: PLR0913 - the options of `aws-masker proxy`, each by its nam
     settings: Settings,
     key: bytes,
     *,
+    vault: Vault | None = None,
     tenant_header: str | None = None,
     read_timeout: float = READ_TIMEOUT,
     grace: int = GRACE,
@@ -41,10 +43,12 @@ def serve(  # noqa: PLR0913 - the options of `aws-masker proxy`, each by its nam
     are accepted. `log_format` is the style of the log on standard error. For the others see `create_app`.
 
     Raises:
-        ConfigError: an option is wrong, or the address cannot be listened on.
+        ConfigError: an option is wrong, the vault belongs to another key, or the address cannot be listened on.
     """
     logs.configure(log_format)
-    app = create_app(upstream, settings, key, tenant_header=tenant_header, read_timeout=read_timeout)
+    app = create_app(upstream, settings, key, vault=vault, tenant_header=tenant_header, read_timeout=read_timeout)
+    if vault is not None:
+        vault.open()
     with listen(host, port) as listener:
         bound = listener.getsockname()[1]
 
