@@ -18,7 +18,7 @@ from tests.kong_config.kong_schema import faults_of, filled, lua_pattern
 
 FIELDS = kong_fields()
 RULES = {name: rules for field in FIELDS for name, rules in field.items()}
-SECRETS = {"key", "anthropic_api_key"}
+SECRETS = {"key", "anthropic_api_key", "redis_password", "vault_key"}
 MARK = "planted-value"
 KEY = "5a" * 32
 
@@ -127,7 +127,7 @@ def test_what_kong_adds_is_no_option() -> None:
 def test_an_empty_table_is_an_empty_list() -> None:
     """Lua has one kind of table, and its JSON encoder may write an empty list as an object; nowhere else is that so."""
     lists = [name for name, rules in RULES.items() if rules["type"] == "array"]
-    assert len(lists) == 4
+    assert len(lists) == 6
     assert settings_of({name: {} for name in lists}) == PluginSettings()
     with pytest.raises(ConfigError, match="allowlist"):
         settings_of({"allowlist": {"1": "logs"}})
@@ -141,9 +141,11 @@ def test_secrets_can_be_references_and_are_never_shown() -> None:
     assert {name for name, rules in RULES.items() if rules.get("encrypted")} == SECRETS
     assert {
         name for name, field in PluginSettings.model_fields.items() if "SecretStr" in str(field.annotation)
-    } == SECRETS
-    assert not filled(FIELDS, dict.fromkeys(SECRETS, "{vault://env/some-name}"))[1]
-    settings = started(dict.fromkeys(SECRETS, MARK * 5))
+    } == SECRETS | {"vault_keys_old"}
+    assert RULES["vault_keys_old"]["elements"].items() >= {"referenceable": True, "encrypted": True}.items()
+    reference = "{vault://env/some-name}"
+    assert not filled(FIELDS, dict.fromkeys(SECRETS, reference) | {"vault_keys_old": [reference]})[1]
+    settings = started(dict.fromkeys(SECRETS, MARK * 5) | {"vault_keys_old": [MARK * 5]})
     assert MARK not in f"{settings} {settings!r} {settings.model_dump_json()}"
     assert settings.anthropic_api_key is not None
     assert settings.anthropic_api_key.get_secret_value() == MARK * 5

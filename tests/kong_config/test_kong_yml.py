@@ -109,7 +109,9 @@ def test_every_option_is_shown_and_explained(gateway: Gateway) -> None:
     shown = re.findall(r"^      (# )?([a-z_0-9]+): +(?:.*)$", TEXT, re.MULTILINE)
     commented = {name for mark, name in shown if mark}
     assert {name for _, name in shown} >= set(PluginSettings.model_fields)
-    assert commented & set(PluginSettings.model_fields) == {"namespace", "anthropic_api_key"}
+    assert commented & set(PluginSettings.model_fields) == {
+        name for name, field in PluginSettings.model_fields.items() if field.default is None and name != "key"
+    }
 
 
 def test_the_options_behind_number_signs_are_good() -> None:
@@ -120,7 +122,7 @@ def test_the_options_behind_number_signs_are_good() -> None:
     gateway = loaded(yaml.safe_load(text))
     assert gateway.faults == []
     (config,) = (plugin["config"] for plugin in gateway.plugins if plugin["name"] == "aws-masker")
-    settings = settings_of({**config, "key": KEY, "anthropic_api_key": "sk"})
+    settings = settings_of({**config, "key": KEY, "vault_key": KEY, "anthropic_api_key": "sk"})
     assert settings.namespace == "staging"
     assert [pattern.name for pattern in settings.custom_patterns] == ["ticket"]
 
