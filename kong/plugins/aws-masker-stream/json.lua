@@ -306,6 +306,10 @@ local function float(text, is_ascii)
     if tonumber(shortest) == value then
       break
     end
+    shortest = shortest:gsub("[0-8]e", function(last) return sub(last, 1, 1) + 1 .. "e" end)
+    if tonumber(shortest) == value then -- a power of two, whose neighbour below is the nearer one
+      break
+    end
   end
   local sign, whole, fraction, exponent = shortest:match "^(-?)(%d)%.?(%d*)e([+-]%d+)$"
   local digits = (whole .. fraction):gsub("0+$", "")
