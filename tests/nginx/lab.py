@@ -18,11 +18,11 @@ from kong_plugins.aws_masker.demo.received import Recorded
 from kong_plugins.aws_masker.demo.serving import serving
 from kong_plugins.aws_masker.demo.standin import StandIn
 from tests.kong.exchange import Exchange
-from tests.kong.gateway import Limits
+from tests.kong.gateway import Limits, untouched
 from tests.kong.lab import OURS, Commands, accepted, environment
 from tests.kong.server import PATIENCE, Info, PluginServer, query
 from tests.nginx.nginx import HANDLER, Urls, nginx
-from tests.nginx.sidecar import Route, Sidecar, running
+from tests.nginx.sidecar import Route, Sidecar, running, unchanged
 
 
 class Upstream(StandIn):
@@ -31,7 +31,7 @@ class Upstream(StandIn):
     instead: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Record the request, then answer it."""
+        """Record the request, then answer it; what answers instead finds the body in the scope's state."""
         if self.instead is None or scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
@@ -40,7 +40,7 @@ class Upstream(StandIn):
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
         self.requests.append(Recorded(scope["method"], scope["raw_path"], tuple(scope["headers"]), body))
-        await self.instead(scope, receive, send)
+        await self.instead({**scope, "state": {"body": body}}, receive, send)
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,11 @@ class Lab:
         """Make everything as it was at the beginning."""
         self.idle()
         self.sidecar.exchanges.clear()
+        self.sidecar.finished.clear()
+        self.sidecar.after_access = unchanged
+        self.sidecar.on_call = untouched
+        self.server.wait_listening()
+        self.sidecar.route = Route(accepted(self.sidecar.info, {}))
         self.upstream.requests.clear()
         self.upstream.instead = None
 

@@ -150,7 +150,8 @@ local function collect(ctx)
       ctx.buffered_proxying = true
     end
     if plugin.handler.access and not ctx.delayed_response then
-      local ok, reason = coroutine.resume(coroutine.create(run), ctx, plugin, "access")
+      local thread = coroutine.create(run) -- nothing else keeps it from being collected while it waits
+      local ok, reason = coroutine.resume(thread, ctx, plugin, "access")
       ctx.KONG_HANDLER, ctx.KONG_PLUGIN = nil, nil
       if not ok then
         ngx.log(ngx.ERR, "[kong] ", reason)
