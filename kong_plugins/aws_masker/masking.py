@@ -1,16 +1,16 @@
 """Text in, masked text and mapping out.
 
-The texts of a request are joined into one buffer, so that one scan finds everything and a name that one text makes
-certain is masked in all of them. A text that stands under a JSON key is preceded by that key, as it would be in JSON
-text, so that detection needs no second way to learn what a name is.
+All texts of a request are searched before any is masked, so that a name that one text makes certain is masked in all of
+them. Both is done window by window, which bounds the memory it takes; see `windows`.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from io import BytesIO
 from threading import Lock
 
 from cachetools import LRUCache
@@ -28,38 +28,13 @@ from kong_plugins.aws_masker.restoring import StreamRestorer, restore
 from kong_plugins.aws_masker.settings import CustomPattern, Settings
 from kong_plugins.aws_masker.spreading import Spreader, spellings, spreads
 from kong_plugins.aws_masker.text import Entry, Lookup, Memory, NoMemory, Text
+from kong_plugins.aws_masker.windows import Window, windows
 
 __all__ = ["Masker", "StreamRestorer", "restore"]
 
 _NO_MEMORY = NoMemory()
 _TENANTS_AT_HAND = 64
 """Tenants whose remembered names are kept ready to be searched for."""
-
-
-class Document:
-    """The texts of a request in one buffer, and where each of them lies."""
-
-    def __init__(self, texts: Sequence[Text]) -> None:
-        pieces: list[bytes] = []
-        self.starts: list[int] = []
-        self.ends: list[int] = []
-        length = 0
-        for text in texts:
-            before = b'\x00"' + text.key + b'": "' if text.key else b"\x00"
-            pieces += (before, text.value, b'"' if text.key else b"")
-            self.starts.append(length + len(before))
-            self.ends.append(length + len(before) + len(text.value))
-            length = self.ends[-1] + len(pieces[-1])
-        self.buffer = b"".join(pieces)
-
-    def parts(self, span: Span) -> Iterator[tuple[Span, int]]:
-        """Yield what of `span` lies in a text, with the index of that text: all of it, unless a pattern ran too far."""
-        index = max(0, bisect_right(self.starts, span.start) - 1)
-        while index < len(self.starts) and self.starts[index] < span.end:
-            start, end = max(span.start, self.starts[index]), min(span.end, self.ends[index])
-            if start < end:
-                yield (span if (start, end) == span[:2] else Span(start, end, span.family)), index
-            index += 1
 
 
 class Masker:
@@ -112,16 +87,16 @@ class Masker:
         """Return for each text the spans that would be masked, in order, without overlaps."""
         return self.session().scan(texts)
 
-    def spans(self, document: Document) -> list[Span]:
-        """Return the spans whose family is switched on and whose value is not on the allowlist."""
-        buffer = document.buffer
+    def spans(self, window: Window) -> list[Span]:
+        """Return the window's spans whose family is switched on and whose value is not on the allowlist."""
+        buffer = window.buffer
         spans = self._scanner.scan(buffer)
         if self._custom is not None:  # in each text by itself: a user's pattern may run on, or ask for a text's end
-            for start, end in zip(document.starts, document.ends, strict=True):
+            for start, end in zip(window.starts, window.ends, strict=True):
                 own = self._custom.scan(buffer[start:end])
                 spans += [Span(start + span.start, start + span.end, span.family) for span in own]
             spans = resolve(spans)
-        return [span for span in spans if self.wants(buffer, span)]
+        return [span for span in window.own(spans) if self.wants(buffer, span)]
 
     def remembered(self, names: Sequence[Entry]) -> Spreader | None:
         """Return what finds the names that a tenant's memory holds; made anew only for a sequence not seen before."""
@@ -162,6 +137,23 @@ def _whole(family: str, _text: bytes, start: int, end: int) -> Sequence[Span]:
     return (Span(start, end, family),)
 
 
+class _Packed:
+    """Spans in 12 bytes each, where Python's objects take 150: those of a whole request wait for its last text."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self._families: dict[tuple[str, bool], int] = {}
+        self._flat = array("I")
+        for start, end, family, spread in spans:
+            kind = self._families.setdefault((family, spread), len(self._families))
+            self._flat.extend((start, end, kind))
+
+    def spans(self) -> list[Span]:
+        """Return them as they were."""
+        kinds = list(self._families)
+        values = iter(self._flat)
+        return [Span(start, end, *kinds[kind]) for start, end, kind in zip(values, values, values, strict=True)]
+
+
 class Session:
     """The masking of one request; see `text.MaskSession`. Not to be shared by threads."""
 
@@ -182,23 +174,38 @@ class Session:
         Raises:
             MaskingFailed: if no placeholder is free for a value, which takes two collisions at once.
         """
-        document = Document(texts)
-        buffer = document.buffer
-        pieces: dict[int, list[bytes]] = {}
-        done = document.starts.copy()
         counts: Counter[str] = Counter(self.counts)
-        for span, owner in self._find(document):
+        masked: list[bytes | None] = [None] * len(texts)
+        for window, spans in self._find(texts):
+            for at, written in self._masked(window, spans, counts):
+                masked[window.first + at] = written
+        self.counts = dict(counts)
+        return masked
+
+    def _masked(
+        self, window: Window, spans: Iterable[tuple[Span, int]], counts: Counter[str]
+    ) -> Iterator[tuple[int, bytes]]:
+        """Yield the texts that change, masked, with their places in the window."""
+        buffer = window.buffer
+        written = BytesIO()  # grows in place and gives its buffer away: no second copy of a large text
+        at, done = -1, 0
+        for span, owner in spans:
             placeholder = self._placeholder(span.family, buffer[span.start : span.end])
             if placeholder is None:
                 continue
             counts[span.family] += 1
-            pieces.setdefault(owner, []).extend((buffer[done[owner] : span.start], placeholder))
-            done[owner] = span.end
-        self.counts = dict(counts)
-        masked: list[bytes | None] = [None] * len(texts)
-        for owner, parts in pieces.items():
-            masked[owner] = b"".join((*parts, buffer[done[owner] : document.ends[owner]]))
-        return masked
+            if owner != at:
+                if at >= 0:
+                    written.write(buffer[done : window.ends[at]])
+                    yield at, written.getvalue()
+                    written = BytesIO()
+                at, done = owner, window.starts[owner]
+            written.write(buffer[done : span.start])
+            written.write(placeholder)
+            done = span.end
+        if at >= 0:
+            written.write(buffer[done : window.ends[at]])
+            yield at, written.getvalue()
 
     def inspect(self, texts: Sequence[Text]) -> dict[str, int]:
         """Count by family what would be masked, without masking: for signed blocks that must not be touched."""
@@ -206,49 +213,64 @@ class Session:
 
     def scan(self, texts: Sequence[Text]) -> list[list[Span]]:
         """Return for each text the spans that would be masked, in order, without overlaps."""
-        document = Document(texts)
         found: list[list[Span]] = [[] for _ in texts]
-        for span, owner in self._find(document):
-            if not self._owns(span.family, document.buffer[span.start : span.end]):
-                start = document.starts[owner]
-                found[owner].append(Span(span.start - start, span.end - start, span.family, span.spread))
+        for window, spans in self._find(texts):
+            for span, at in spans:
+                if not self._owns(span.family, window.buffer[span.start : span.end]):
+                    start = window.starts[at]
+                    found[window.first + at].append(span._replace(start=span.start - start, end=span.end - start))
         return found
 
-    def _find(self, document: Document) -> Iterator[tuple[Span, int]]:
-        """Yield the spans in order, each with the index of its text; one name has one family in the whole request."""
-        buffer = document.buffer
-        spans = self._masker.spans(document)
-        self._masked_before = self._is_masked_text([(span.family, buffer[span.start : span.end]) for span in spans])
-        certain = self._certain(buffer, spans)
+    def _find(self, texts: Sequence[Text]) -> Iterator[tuple[Window, Iterator[tuple[Span, int]]]]:
+        """Yield each window with its spans in order, each with its text's place in the window."""
+        searched: list[_Packed] = []
+        values: set[tuple[str, bytes]] = set()
+        certain: dict[bytes, str] = {}
+        for window in windows(texts):
+            spans = self._masker.spans(window)
+            searched.append(_Packed(spans))
+            self._learn(window.buffer, spans, values, certain)
+        self._masked_before = self._is_masked_text(values)
         remembered = self._masker.remembered(self._memory.names())
         spreaders = [Spreader(certain)] if certain else []
         spreaders += [remembered] if remembered is not None else []
+        again = iter((window,)) if len(searched) == 1 else windows(texts)
+        for packed in searched:
+            window = next(again)
+            yield window, self._settled(window, packed.spans(), certain, spreaders)
+
+    def _settled(
+        self, window: Window, spans: list[Span], certain: Mapping[bytes, str], spreaders: Sequence[Spreader]
+    ) -> Iterator[tuple[Span, int]]:
+        """Add the places of known names; yield what lies in texts. One name has one family in the whole request."""
+        buffer = window.buffer
         if spreaders:
-            more = (span for spreader in spreaders for span in spreader.spans(buffer))
+            more = [span for spreader in spreaders for span in window.own(list(spreader.spans(buffer)))]
             spans = resolve((*spans, *(span for span in more if self._masker.wants(buffer, span))))
         for whole in spans:
-            for span, owner in document.parts(whole):
+            for span, at in window.parts(whole):
                 family = certain.get(buffer[span.start : span.end]) if span.family in NAME_FAMILIES else None
-                yield (span if family is None else span._replace(family=family)), owner
+                yield (span if family is None else span._replace(family=family)), at
 
-    def _certain(self, buffer: bytes, spans: Iterable[Span]) -> dict[bytes, str]:
-        """Return the values of this request that are to be masked wherever they stand, and their families.
+    def _learn(
+        self, buffer: bytes, spans: Iterable[Span], values: set[tuple[str, bytes]], certain: dict[bytes, str]
+    ) -> None:
+        """Add to `values` what was found, and to `certain`, with its family, what is to be masked wherever it stands.
 
         The first place in a request decides a name's family, so that what is appended later changes nothing before it.
         """
-        certain: dict[bytes, str] = {}
         for span in spans:
             value = buffer[span.start : span.end]
+            values.add((span.family, value))
             if (
-                value not in certain
-                and span.spread
+                span.spread
+                and value not in certain
                 and spreads(span.family, value)
                 and not self._owns(span.family, value)
             ):
                 certain.update((spelling, span.family) for spelling in spellings(span.family, value))
-        return certain
 
-    def _is_masked_text(self, values: Sequence[tuple[str, bytes]]) -> bool:
+    def _is_masked_text(self, values: Collection[tuple[str, bytes]]) -> bool:
         """Tell whether the private IPv4 addresses of a text are placeholders already; they cannot prove it themselves.
 
         They are if the text has other values and each of these proves to be ours, since masking would not have left a
@@ -260,7 +282,7 @@ class Session:
         if others and all(self._owns(*value) for value in others):
             return True
         inside = [value for value in values if _is_private_v4(*value)]
-        return bool(inside) and all(self._is_remembered_placeholder(*value) for value in set(inside))
+        return bool(inside) and all(self._is_remembered_placeholder(*value) for value in inside)
 
     def _is_remembered_placeholder(self, family: str, value: bytes) -> bool:
         entry = self._memory.entry(value)
