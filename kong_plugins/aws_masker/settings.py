@@ -198,6 +198,27 @@ class Settings(BaseModel):
         " with commas between.",
     )
 
+    redis_events: bool | None = Field(
+        default=None,
+        description="Publish events on Redis Pub/Sub, see docs/observability.md; else ENABLE_REDIS_EVENTS, else false.",
+    )
+    events_rate_limit: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        default=None,
+        description="Most events that a process publishes in a second, 0 for no bound; security alerts have as many"
+        " again for themselves. Else EVENT_LOG_RATE_LIMIT, else 100.",
+    )
+    audit_max_entries: int = Field(
+        default=100_000,
+        ge=0,
+        le=100_000_000,
+        description="Where Redis is used: about how many requests the audit trail remembers, 0 for no trail.",
+    )
+    log_masked_requests: bool = Field(
+        default=False,
+        description="Log a line for each request: its id, API, outcome, sizes, times, and how many values of which kind"
+        " were masked; never a value.",
+    )
+
     @field_validator("custom_patterns")
     @classmethod
     def _unique_names(cls, patterns: tuple[CustomPattern, ...]) -> tuple[CustomPattern, ...]:
@@ -229,11 +250,6 @@ class PluginSettings(Settings):
         default=None,
         description="Sent as `x-api-key` to the Anthropic API for clients that sent no credential of their own. Without"
         " it the plugin server's environment decides: ANTHROPIC_API_KEY, else nothing is added.",
-    )
-    log_masked_requests: bool = Field(
-        default=False,
-        description="Log a line for each request in which something was masked: how many values of which kind, never a"
-        " value.",
     )
 
 

@@ -96,7 +96,7 @@ def sent(request: Request) -> str:
 def test_these_are_all_options_of_the_plugin() -> None:
     """Another one needs its tests here."""
     own = set(PluginSettings.model_fields) - set(Settings.model_fields)
-    assert own == {"mode", "key", "namespace", "anthropic_api_key", "log_masked_requests"}
+    assert own == {"mode", "key", "namespace", "anthropic_api_key"}
 
 
 def test_mode(run: Run) -> None:

@@ -50,7 +50,11 @@ GROUPS = (
     ("How it is masked", lambda name: name in {"preserve_structure", "custom_patterns"}),
     ("What is left alone", lambda name: name.startswith("allowlist")),
     ("Bounds", lambda name: name.startswith("max_") or name == "mapping_ttl"),
-    ("Redis", lambda name: name.startswith(("use_redis", "redis_", "vault_"))),
+    ("Redis", lambda name: name.startswith(("use_redis", "redis_", "vault_")) and name != "redis_events"),
+    (
+        "What is told",
+        lambda name: name in {"redis_events", "events_rate_limit", "audit_max_entries", "log_masked_requests"},
+    ),
     ("Only in Kong's configuration", lambda name: name not in Settings.model_fields),
 )
 
