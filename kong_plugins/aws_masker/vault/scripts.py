@@ -43,9 +43,10 @@ for i = 1, #fresh, 2 do
   since = fresh[i + 1]
 end
 
-local held = {}
+local held, there = {}, {}
 for i = first, #ARGV, 2 do
   local present = redis.call('HGET', records, ARGV[i])
+  there[i] = present
   if present and present:sub(6, 21) ~= ARGV[i + 1]:sub(6, 21) then  -- the tags: another value
     held[#held + 1] = ARGV[i]
     held[#held + 1] = present
@@ -56,8 +57,7 @@ if #ARGV >= first and #held == 0 then
   local before = stamp
   stamp = math.max(stamp, clock[1] * 1000000 + clock[2])
   for i = first, #ARGV, 2 do
-    local field, record = ARGV[i], ARGV[i + 1]
-    local present = redis.call('HGET', records, field)
+    local field, record, present = ARGV[i], ARGV[i + 1], there[i]
     if not present then
       stamp = stamp + 1
       before = stamp

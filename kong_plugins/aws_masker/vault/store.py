@@ -191,6 +191,8 @@ class Store:
         """Return a client whose server has been looked at: is it ours, and does it keep what it is given?"""
         with self._lock:
             if self._client is None:
+                if self.breaker.state == "open":  # whoever held the lock before found out
+                    raise self._failure
                 self._client = connect(self._address)
             client = self._client
         if not self._checked:
