@@ -57,10 +57,12 @@ async def test_metrics_count_requests_values_and_time() -> None:
     assert got["aws_masker_requests_total", "anthropic", "answered"] == 2
     assert got["aws_masker_requests_total", "openai-chat", "AWS_MASKER_6002"] == 1
     assert got["aws_masker_masked_values_total", "ec2_instance"] == 1
-    assert got["aws_masker_restored_values_total",] == 1
+    assert got["aws_masker_restored_values_total", "ec2_instance"] == 1
     assert got["aws_masker_requests_running",] == 0
     assert got["aws_masker_request_bytes_count",] == 3
-    assert got["aws_masker_masking_seconds_count",] == 3
+    assert got["aws_masker_stage_seconds_count", "mask"] == 3
+    assert got["aws_masker_stage_seconds_count", "restore"] == 2
+    assert got["aws_masker_answer_bytes_count",] == 2
     assert got["aws_masker_first_byte_seconds_count", "anthropic"] == 2
     assert VALUE not in text
     assert "/v1/" not in text

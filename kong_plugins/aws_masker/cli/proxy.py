@@ -11,6 +11,8 @@ from kong_plugins.aws_masker.cli.options import config_option, key_options, list
 from kong_plugins.aws_masker.config import load_settings
 from kong_plugins.aws_masker.keys import load_key
 from kong_plugins.aws_masker.observe.logs import LogFormat
+from kong_plugins.aws_masker.observe.metrics import Metrics
+from kong_plugins.aws_masker.observe.observer import observer_of
 from kong_plugins.aws_masker.proxy.server import serve
 from kong_plugins.aws_masker.proxy.upstream import READ_TIMEOUT
 from kong_plugins.aws_masker.vault.choice import vault_of
@@ -69,6 +71,7 @@ def proxy(  # noqa: PLR0913  one for each option
         settings,
         key,
         vault=vault_of(settings, os.environ, key),
+        observer=observer_of(settings, os.environ, Metrics()),
         tenant_header=tenant_header,
         read_timeout=read_timeout,
         log_format=log_format,

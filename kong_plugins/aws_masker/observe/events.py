@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from kong_plugins.aws_masker import __version__
-from kong_plugins.aws_masker.observe.record import AnswerRecord, Families, RequestRecord, Source
+from kong_plugins.aws_masker.observe.record import AnswerRecord, Decision, Families, RequestRecord, Source
 
 MASKING = "aws-masker:events:masking"
 UNMASKING = "aws-masker:events:unmasking"
@@ -66,7 +66,7 @@ class MaskingEvent(Event):
     request_size_bytes: _Count
     route: str = Field(description="Kind of path: `messages`, `count_tokens`, `responses`, ..., `other`.")
     mode: Literal["enforce", "observe"] = Field(description="With `observe`, nothing was masked, only counted.")
-    decision: Literal["masked", "passed", "observed", "refused", "failed"]
+    decision: Decision = Field(description="`passed`: nothing to mask was found. The last three never went upstream.")
     error: str = Field(description="Our error code, or empty.")
 
 

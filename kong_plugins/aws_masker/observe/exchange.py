@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from kong_plugins.aws_masker.observe.record import AnswerRecord, Mode, RequestRecord, Source, route_of
 from kong_plugins.aws_masker.observe.stability import Histories, History, WatchedSession
@@ -12,6 +13,8 @@ from kong_plugins.aws_masker.pipeline import MaskedRequest
 from kong_plugins.aws_masker.text import MaskSession, Memory
 from kong_plugins.aws_masker.vault.protocol import Vault, mask_with
 from kong_plugins.aws_masker.wire.providers import Api, api_of
+
+Result = TypeVar("Result")
 
 
 class Exchange:
@@ -22,6 +25,9 @@ class Exchange:
         self.request = request
         self.api = Api.OTHER
         self.tenant = ""
+        """As it may be told."""
+        self.sent = False
+        """Whether the request was let upstream."""
         self.size = 0
         """Bytes of the request's body."""
         self.answer_size = 0
@@ -52,7 +58,6 @@ class Exchange:
         mask: Callable[[MaskSession], MaskedRequest],
     ) -> MaskedRequest:
         """Return the masked request, its mapping being in the vault. Raises what `mask_with` does."""
-        self.tenant = tenant
         spent = 0.0
 
         def timed(memory: Memory) -> MaskedRequest:
@@ -72,7 +77,7 @@ class Exchange:
             self._seconds = {"mask": spent, "vault": time.perf_counter() - begun - spent}
         return self._masked
 
-    def asked(self, outcome: str, status: int, *, sent: bool) -> RequestRecord:
+    def asked(self, outcome: str, status: int = 0) -> RequestRecord:
         """Return how the request was masked, and how it ended."""
         masked = self._masked
         return RequestRecord(
@@ -85,13 +90,21 @@ class Exchange:
             outcome,
             status,
             self._begun,
-            masked.counts if masked and sent else {},
-            masked.signed if masked and sent else {},
+            masked.counts if masked and self.sent else {},
+            masked.signed if masked and self.sent else {},
             self.size,
             self._seconds,
             *self._history,
-            sent,
+            self.sent,
         )
+
+    def restore(self, work: Callable[[], Result]) -> Result:
+        """Return what `work` does, whose time counts as restoring."""
+        begun = time.perf_counter()
+        try:
+            return work()
+        finally:
+            self.answer_seconds += time.perf_counter() - begun
 
     def answered(self, *, success: bool = True) -> AnswerRecord | None:
         """Return what was turned back, None if there was nothing to look at."""

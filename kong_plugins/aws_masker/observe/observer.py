@@ -68,9 +68,7 @@ class Observer:
             )
 
 
-def observer_of(
-    settings: Settings, environ: Mapping[str, str], metrics: Metrics, log_requests: bool = False
-) -> Observer:
+def observer_of(settings: Settings, environ: Mapping[str, str], metrics: Metrics) -> Observer:
     """Return the observer that the settings and the environment ask for.
 
     Raises:
@@ -81,7 +79,7 @@ def observer_of(
     publisher = None
     if address is not None and (wanted.events or wanted.audit):
         publisher = Publisher(lambda: connect(address), wanted, metrics)
-    return Observer(metrics, publisher, log_requests)
+    return Observer(metrics, publisher, settings.log_masked_requests)
 
 
 def wanted_of(settings: Settings, environ: Mapping[str, str]) -> Wanted:

@@ -12,9 +12,9 @@ from typing import Literal
 
 Source = Literal["kong", "proxy"]
 Mode = Literal["enforce", "observe"]
-Decision = Literal["masked", "passed", "observed", "refused", "failed"]
-"""`passed`: nothing to mask was found. `observed`: nothing was masked, as the mode wants it. The last two never went
-upstream: `refused` is the client's to mend, `failed` ours."""
+Decision = Literal["masked", "passed", "observed", "refused", "failed", "abandoned"]
+"""`passed`: nothing to mask was found. `observed`: nothing was masked, as the mode wants it. The others never went
+upstream: `refused` is the client's to mend, `failed` ours, and `abandoned` was left by its client."""
 Families = Mapping[str, int]
 """How many, by family."""
 
@@ -95,6 +95,8 @@ class RequestRecord:
             return "observed"
         if self.sent:
             return "masked" if self.masked else "passed"
+        if self.outcome == CLIENT_GONE:
+            return "abandoned"
         return "refused" if 400 <= self.status < 500 else "failed"
 
 

@@ -15,8 +15,11 @@ from starlette.routing import Mount, Route
 from kong_plugins.aws_masker import __version__
 from kong_plugins.aws_masker.errors import ConfigError
 from kong_plugins.aws_masker.masking import Masker
+from kong_plugins.aws_masker.observe import health
+from kong_plugins.aws_masker.observe.metrics import Metrics
+from kong_plugins.aws_masker.observe.observer import Observer
+from kong_plugins.aws_masker.observe.vaults import VaultWatch
 from kong_plugins.aws_masker.proxy.forward import Forwarder
-from kong_plugins.aws_masker.proxy.metrics import Metrics
 from kong_plugins.aws_masker.proxy.upstream import READ_TIMEOUT, Upstream
 from kong_plugins.aws_masker.settings import Settings
 from kong_plugins.aws_masker.vault.memory import MemoryVault
@@ -32,6 +35,7 @@ def create_app(  # noqa: PLR0913 - the options of `serve`, each by its name
     key: bytes,
     *,
     vault: Vault | None = None,
+    observer: Observer | None = None,
     tenant_header: str | None = None,
     read_timeout: float = READ_TIMEOUT,
 ) -> Starlette:
@@ -42,6 +46,7 @@ def create_app(  # noqa: PLR0913 - the options of `serve`, each by its name
         settings: What to mask, and the bounds.
         key: At least 32 secret bytes.
         vault: Where mappings live, by default in memory; closed with the application.
+        observer: Is told of every request, by default one that counts and logs; closed with the application.
         tenant_header: Name of the request header that tells tenants apart; it is not sent upstream. Requests without it
             belong to the tenant "".
         read_timeout: Seconds to wait for each next piece of an answer.
@@ -49,10 +54,13 @@ def create_app(  # noqa: PLR0913 - the options of `serve`, each by its name
     Raises:
         ConfigError: the upstream or the header's name is not valid.
     """
-    metrics = Metrics()
+    observer = observer or Observer(Metrics(), None, settings.log_masked_requests)
     connection = Upstream(upstream, read_timeout)
     mappings: Vault = vault or MemoryVault(settings.mapping_ttl, settings.max_entries)
-    forwarder = Forwarder(connection, Masker(settings, key), mappings, metrics, _header_name(tenant_header))
+    watch = VaultWatch(observer.metrics)
+    watch.add(mappings)
+    header = _header_name(tenant_header)
+    forwarder = Forwarder(connection, Masker(settings, key), mappings, key, observer, header)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -60,15 +68,28 @@ def create_app(  # noqa: PLR0913 - the options of `serve`, each by its name
             yield
         finally:
             await connection.aclose()
+            await to_thread.run_sync(observer.close)
             await to_thread.run_sync(mappings.close)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok", "version": __version__})
 
-    async def render(_: Request) -> Response:
-        return Response(metrics.render(), headers={"content-type": CONTENT_TYPE_LATEST})
+    async def readyz(_: Request) -> Response:
+        state = mappings.status()
+        status, told = health.report(
+            {
+                "key": health.Component("ok", "given"),
+                "redis": health.of_vault(state),
+                "breaker": health.of_breaker(state.breaker),
+            }
+        )
+        return JSONResponse(told, status)
 
-    own = [Route("/healthz", healthz), Route("/metrics", render)]
+    async def render(_: Request) -> Response:
+        watch.refresh()
+        return Response(observer.metrics.render(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    own = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", render)]
     app = Starlette(routes=[Mount(OWN_PREFIX, routes=own)], lifespan=lifespan)
     # Everything else, `*` included, which no route could match.
     app.router.default = forwarder

@@ -30,6 +30,8 @@ class Client:
         self.headers: list[tuple[bytes, bytes]] = list(scope["headers"])
         self.answering = False
         """The head of the answer is out: an error can only break the answer off now."""
+        self.status = 0
+        """The HTTP status of the answer, 0 until its head is out."""
         self._complete = False
         self._receive = receive
         self._send = send
@@ -72,6 +74,7 @@ class Client:
     async def start(self, status: int, headers: Headers) -> None:
         """Send the head of the answer."""
         self.answering = True
+        self.status = status
         # A 204 or 304 has no body, but a 304 may tell the length of one, which the server would wait for.
         bodiless = status in (204, 304)
         sent = [header for header in headers if not (bodiless and header[0].lower() == b"content-length")]

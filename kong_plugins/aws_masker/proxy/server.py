@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from kong_plugins.aws_masker.errors import ConfigError
 from kong_plugins.aws_masker.observe import logs
+from kong_plugins.aws_masker.observe.observer import Observer
 from kong_plugins.aws_masker.proxy.app import create_app
 from kong_plugins.aws_masker.proxy.upstream import READ_TIMEOUT
 from kong_plugins.aws_masker.settings import Settings
@@ -31,6 +32,7 @@ def serve(  # noqa: PLR0913 - the options of `aws-masker proxy`, each by its nam
     key: bytes,
     *,
     vault: Vault | None = None,
+    observer: Observer | None = None,
     tenant_header: str | None = None,
     read_timeout: float = READ_TIMEOUT,
     grace: int = GRACE,
@@ -46,7 +48,15 @@ def serve(  # noqa: PLR0913 - the options of `aws-masker proxy`, each by its nam
         ConfigError: an option is wrong, the vault belongs to another key, or the address cannot be listened on.
     """
     logs.configure(log_format)
-    app = create_app(upstream, settings, key, vault=vault, tenant_header=tenant_header, read_timeout=read_timeout)
+    app = create_app(
+        upstream,
+        settings,
+        key,
+        vault=vault,
+        observer=observer,
+        tenant_header=tenant_header,
+        read_timeout=read_timeout,
+    )
     if vault is not None:
         vault.open()
     with listen(host, port) as listener:
