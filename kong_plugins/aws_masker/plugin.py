@@ -9,6 +9,9 @@ PDK calls of one event, each a trip to Kong and back:
                 (Content-Encoding: rare, as coded answers are not asked for)
     log         1 where a line is to be logged, else none
 
+Where aws-masker's proxy stands in front of Kong, its requests come sealed (see `seal`): `access` then makes 2 calls
+more, which take the seal off and say so to the client, and 1 more if masking changes nothing.
+
 Whatever goes wrong ends in `kong.response.exit` with the error in the shape of the client's API; see
 `pluginserver.server` for all that can.
 """
@@ -17,17 +20,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from kong_plugins.aws_masker import __version__, mark
-from kong_plugins.aws_masker.errors import MaskerError, MaskingFailed, RestoreFailed, TooManyHeaders
+from kong_plugins.aws_masker.errors import MaskerError, MaskingFailed, NotMasked, RestoreFailed, TooManyHeaders
 from kong_plugins.aws_masker.mark import Mark
 from kong_plugins.aws_masker.masking import Masker
 from kong_plugins.aws_masker.observe.logs import describe, log
 from kong_plugins.aws_masker.pipeline import Head, MaskedRequest, ResponseRestorer, mask_request
 from kong_plugins.aws_masker.pseudonym.addresses import Network
 from kong_plugins.aws_masker.schema import key_of, kong_fields, settings_of
+from kong_plugins.aws_masker.seal import OPENED, SEAL, seal_of
 from kong_plugins.aws_masker.text import Memory, values_of
 from kong_plugins.aws_masker.vault.choice import vault_of
 from kong_plugins.aws_masker.vault.protocol import Later, mask_with
@@ -51,6 +55,17 @@ _CREDENTIALS = (b"x-api-key", b"authorization", b"anthropic-api-key")
 HeaderList = Sequence[tuple[bytes, bytes]]
 
 
+class _Arrived(NamedTuple):
+    """A request as Kong has it."""
+
+    raw: HeaderList
+    headers: HeaderList
+    """Without the seal of the proxy."""
+    body: bytes
+    """The same, if it was sealed."""
+    was_sealed: bool
+
+
 class Plugin:
     """The plugin with one configuration; shared by all threads."""
 
@@ -58,6 +73,7 @@ class Plugin:
         """Raises ConfigError where the configuration, the key or a pattern is wrong."""
         self._settings = settings_of(config)
         secret = key_of(self._settings, os.environ)
+        self._key = secret
         self._masker = Masker(self._settings, secret)
         self._vault = vault_of(self._settings, os.environ, secret)
         given = self._settings.anthropic_api_key
@@ -104,16 +120,9 @@ class Plugin:
 
     def _enforce(self, kong: Any, path: str, query: str) -> None:
         """Mask, then mark: under `MsgPack:1` a failure between the two must not leave a mark."""
-        headers = _request_headers(kong)
-        refuse_upgrade(headers)
-        masked, tenant = self._masked(kong, Head(path, headers, query))
-        if masked.changed:
-            kong.service.request.set_raw_body(masked.body)
-        replaced, removed = _changes(headers, self._sent(masked))
-        for name in removed:
-            kong.service.request.clear_header(name)
-        if replaced:
-            kong.service.request.set_headers(replaced)
+        arrived = self._arrived(kong)
+        masked, tenant = self._masked(kong, Head(path, arrived.headers, query), arrived.body)
+        _forward(kong, arrived, self._sent(masked), masked.body, changed=masked.changed)
         kong.ctx.shared.set(mark.NAME, self._mark(kong, masked, tenant).dump())
         if masked.signed:
             log.warning("values_in_signed_blocks", api=masked.api.value, families=masked.signed)
@@ -138,22 +147,41 @@ class Plugin:
         counts: dict[str, int] = {}
         stream = False
         try:
-            headers = _request_headers(kong)
-            refuse_upgrade(headers)
-            masked, _ = self._masked(kong, Head(path, headers, query))
+            arrived = self._arrived(kong)
+            _forward(kong, arrived, arrived.headers, arrived.body, changed=False)
+            masked, _ = self._masked(kong, Head(path, arrived.headers, query), arrived.body)
             counts, stream = masked.counts, masked.stream
+        except NotMasked:  # a seal that cannot be taken off: nobody could read the request
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing changes for the request
             code = error.code if isinstance(error, MaskerError) else MaskingFailed.code
             log.warning("request_would_be_refused", api=api_of(path).value, code=code, **describe(error))
         marked = Mark(_id(kong), api_of(path), "", stream, observed=True, counts=counts)
         kong.ctx.shared.set(mark.NAME, marked.dump())
 
-    def _masked(self, kong: Any, head: Head) -> tuple[MaskedRequest, str]:
-        """Return the masked request and its tenant; the mapping is in the vault before anything can go upstream."""
+    def _arrived(self, kong: Any) -> _Arrived:
+        """Return the request, its seal opened; the client is told of that even if masking fails."""
+        headers = _request_headers(kong)
+        refuse_upgrade(headers)
         body = kong.request.get_raw_body(_NO_LIMIT)
-        announced = values(head.headers, b"content-length")
+        announced = values(headers, b"content-length")
         if announced and int(announced[0]) != len(body):
             raise MaskingFailed("the request's body is not whole")
+        seal = seal_of(headers, self._key)
+        if seal is None:
+            return _Arrived(headers, headers, body, False)
+        opened = seal.open(body)
+        kong.response.set_header(OPENED.decode(), seal.proof)
+        length = b"%d" % len(opened)
+        plain = [
+            (name, length if name.lower() == b"content-length" else value)
+            for name, value in headers
+            if name.lower() != SEAL
+        ]
+        return _Arrived(headers, plain, opened, bool(body))
+
+    def _masked(self, kong: Any, head: Head, body: bytes) -> tuple[MaskedRequest, str]:
+        """Return the masked request and its tenant; the mapping is in the vault before anything can go upstream."""
         tenant = self._tenant(kong.client.get_consumer())
 
         def mask(memory: Memory) -> MaskedRequest:
@@ -211,6 +239,17 @@ def replace_answer(kong: Any, api: Api, error: Exception) -> None:
     """Answer the client with `error` instead of what the upstream sent, of which nothing but headers is left."""
     kong.response.clear_header("content-encoding")
     refuse(kong, api, error, RestoreFailed())
+
+
+def _forward(kong: Any, arrived: _Arrived, headers: HeaderList, body: bytes, *, changed: bool) -> None:
+    """Have Kong send `headers` and `body` upstream; `changed`: whether the body differs from the one that arrived."""
+    if changed or arrived.was_sealed:
+        kong.service.request.set_raw_body(body)
+    replaced, removed = _changes(arrived.raw, headers)
+    for name in removed:
+        kong.service.request.clear_header(name)
+    if replaced:
+        kong.service.request.set_headers(replaced)
 
 
 def _marked(kong: Any) -> Mark | None:

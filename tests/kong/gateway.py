@@ -171,7 +171,7 @@ class Kong:
 
     async def _answered(self, exchange: Exchange, route: Route, upstream: Answer) -> Response:
         """Run `response` on what the upstream answered."""
-        exchange.answer_headers = dict(upstream.headers)
+        exchange.answer_headers |= upstream.headers  # what `access` had set stays (the plugin proxy-cache relies on it)
         exchange.answer_headers.pop(b"transfer-encoding", None)
         exchange.answer_status = upstream.status
         if route.config is not None and exchange.ctx.get(b"buffered_proxying"):
@@ -217,9 +217,9 @@ class Kong:
                     yield chunk
 
         response = StreamingResponse(chunks(), upstream.status_code)
-        exchange.answer_headers = table(upstream.headers.raw)
+        exchange.answer_headers |= table(upstream.headers.raw)
         exchange.answer_status = upstream.status_code
-        response.raw_headers = [(name, value) for name, value in upstream.headers.raw if name.lower() not in _HOP]
+        response.raw_headers = [(name, value) for name, value in pairs(exchange.answer_headers) if name not in _HOP]
         return response
 
     def _sent(self, exchange: Exchange, answer: Answer) -> Response:

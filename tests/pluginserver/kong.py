@@ -102,6 +102,8 @@ class Request:
     status: int = 200
     answer_headers: dict[str, Any] = field(default_factory=lambda: {"content-type": "application/json"})
     answer: bytes = b""
+    early_headers: dict[str, bytes] = field(default_factory=dict)
+    """Headers that the client's answer got in `access`; Kong keeps them whatever answers."""
     shared: dict[str, bytes] = field(default_factory=dict)
     exit: tuple[int, bytes, dict[str, Any]] | None = None
     calls: list[str] = field(default_factory=list)
@@ -204,6 +206,11 @@ class Request:
 
     def _response_clear_header(self, argument: bytes) -> bytes:
         self.answer_headers.pop(protocol.String.FromString(argument).v.decode(), None)
+        return b""
+
+    def _response_set_header(self, argument: bytes) -> bytes:
+        pair = protocol.KV.FromString(argument)
+        self.early_headers[pair.k.decode()] = pair.v.string_value
         return b""
 
     def _response_exit(self, argument: bytes) -> None:

@@ -206,6 +206,7 @@ _CALLS = {
     "kong.response.clear_header": _Call(lambda name: protocol.String(v=_bytes(name)), _nothing),
     EXIT: _Call(_exit, _nothing),
     "kong.response.get_headers": _Call(lambda most: protocol.Int(v=most), _struct),
+    "kong.response.set_header": _Call(lambda name, value: protocol.KV(k=_bytes(name), v=_to_value(value)), _nothing),
     "kong.service.request.clear_header": _Call(lambda name: protocol.String(v=_bytes(name)), _nothing),
     "kong.service.request.set_headers": _Call(_to_struct, _nothing),
     "kong.service.request.set_raw_body": _Call(lambda body: protocol.ByteString(v=body), _nothing),
