@@ -80,7 +80,7 @@ class Lab:
 
     def client(self, **options: Any) -> httpx2.Client:
         """Return a client whose base is nginx."""
-        return httpx2.Client(base_url=self.url, timeout=60, trust_env=False, **options)
+        return httpx2.Client(base_url=self.url, timeout=20, trust_env=False, **options)
 
     def idle(self) -> None:
         """Wait until all requests are over."""

@@ -9,8 +9,9 @@ import httpx2
 import orjson
 import pytest
 
+from kong_plugins.aws_masker.demo.answers import Failure
 from kong_plugins.aws_masker.demo.echo import parrot
-from kong_plugins.aws_masker.errors import MaskerError, MaskingFailed, NotMasked
+from kong_plugins.aws_masker.errors import MaskerError, MaskingFailed, NotMasked, RestoreFailed
 from kong_plugins.aws_masker.wire.providers import api_of, error_body
 from tests.e2e.project import Planted
 from tests.kong.bodies import HEADERS, everything, said
@@ -194,21 +195,37 @@ def test_a_mark_of_an_earlier_request(here: Lab, planted: Planted, path: str) ->
     _stopped(here, planted, path, _ask(here, planted, path))
 
 
-@pytest.mark.parametrize("function", ["get_path"])
+GUARD_FAULTS: dict[str, tuple[bool, int, str]] = {
+    "shared": (True, 503, MaskingFailed.code),
+    "get_path": (False, 503, NotMasked.code),
+    "exit": (False, 500, "An unexpected error occurred"),
+}
+"""What throws in the guard; whether the request is masked; what the client gets, in the last case from Kong."""
+
+
+@pytest.mark.parametrize("function", sorted(GUARD_FAULTS))
 @pytest.mark.parametrize("stream", [True, False], ids=["streaming", "whole"])
 def test_an_error_of_the_guard_itself(here: Lab, planted: Planted, function: str, stream: bool) -> None:
-    """What throws in it must not open it."""
+    """What throws in it does not open it."""
+    masked, status, words = GUARD_FAULTS[function]
     here.route.throws = function
+    here.route.config = here.route.config if masked else None
     answer = _ask(here, planted, "/v1/messages", stream=stream)
-    if here.upstream.requests:  # it has no use for this function where all is well
-        assert planted.found_in(here.received) == set()
-        assert answer.status_code == 200
-        here.upstream.requests.clear()
-        here.route.config = None
-        answer = _ask(here, planted, "/v1/messages", stream=stream)
+    assert (answer.status_code, words in answer.text) == (status, True)
     assert not here.upstream.requests
-    assert answer.status_code in (500, 503)
     assert planted.found_in(answer.content) == set()
+
+
+@pytest.mark.parametrize("function", ["get_source", "get_status", "get_headers", "clear_header"])
+@pytest.mark.parametrize("kind", ["stream", "error"])
+def test_an_error_of_the_filters(here: Lab, planted: Planted, function: str, kind: str) -> None:
+    """The client is told in place of the answer, at whatever length the answer had."""
+    here.route.throws = function
+    if kind == "error":
+        here.upstream.script = lambda received: Failure(429, "rate_limit_error", received.latest)
+    answer = _ask(here, planted, "/v1/messages")
+    assert RestoreFailed.code in answer.text
+    assert planted.found_in(here.received) == set()
 
 
 def test_another_plugin_refuses_first(here: Lab, planted: Planted, path: str) -> None:
