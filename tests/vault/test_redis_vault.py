@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -243,13 +244,11 @@ def test_setting_a_vault_key_later_loses_nothing(server: Server, make: Make) -> 
 
 
 @pytest.mark.parametrize("options", [{"key": KEYS["other"]}, {"vault_key": HEX["other"]}])
-def test_a_wrong_key_is_an_error_and_not_an_empty_memory(
-    server: Server, make: Make, options: dict[str, object]
-) -> None:
+def test_a_wrong_key_is_an_error_and_not_an_empty_memory(server: Server, make: Make, options: dict[str, Any]) -> None:
     """For the masking key and the vault key; at the start and at each request, fallback or not."""
     make(server, vault_key=HEX["old"]).remember(TENANT, mapping("1"))
     for fallback in (True, False):
-        wrong = make(server, **options, redis_fallback=fallback)  # type: ignore[arg-type]
+        wrong = make(server, **options, redis_fallback=fallback)
         with pytest.raises(ConfigError, match="another"):
             wrong.open()
         for _ in range(2):

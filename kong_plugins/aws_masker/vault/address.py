@@ -98,7 +98,6 @@ def connect(address: Address) -> Client:
         "health_check_interval": _IDLE_CHECK,
         "retry": Retry(ExponentialWithJitterBackoff(cap=0.2, base=0.01), 2, supported_errors=(NoConnection,)),
         "protocol": 2,
-        "client_name": "aws-masker",
     }
     if address.tls:
         options |= {
