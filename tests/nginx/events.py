@@ -90,7 +90,8 @@ def streamed(api: str, change: Callable[[bytes], bytes] = bytes, width: int = 0)
 
 def received_by(scope: Scope) -> Received:
     """Return the request's body, which the stand-in has read already."""
-    return Received(orjson.loads(scope["state"]["body"]))
+    body: bytes = scope["state"]["body"]
+    return Received(orjson.loads(body))
 
 
 class Turns:

@@ -39,8 +39,9 @@ class Upstream(StandIn):
         while more:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
-        self.requests.append(Recorded(scope["method"], scope["raw_path"], tuple(scope["headers"]), body))
-        await self.instead({**scope, "state": {"body": body}}, receive, send)
+        recorded = Recorded(scope["method"], scope["raw_path"], tuple(scope["headers"]), body)
+        self.requests.append(recorded)
+        await self.instead({**scope, "state": {"body": recorded.content}}, receive, send)
 
 
 @dataclass(frozen=True)

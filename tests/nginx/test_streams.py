@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Callable
 import httpx2
 import orjson
 import pytest
+import re2
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kong_plugins.aws_masker.demo.answers import Answer, Failure, Say
+from kong_plugins.aws_masker.demo.answers import Answer, Call, Failure, Say
+from kong_plugins.aws_masker.demo.received import Received
 from kong_plugins.aws_masker.mark import load
 from kong_plugins.aws_masker.pipeline import ResponseRestorer
 from kong_plugins.aws_masker.settings import Settings
@@ -239,6 +241,31 @@ def test_a_coding_that_cannot_be_undone(here: Lab, planted: Planted, coding: str
     assert response.headers["content-encoding"] == coding
     assert codings.decode(got, [coding], 1 << 20) == sent[0]
     _untold(here, planted)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_a_compressed_request(here: Lab, planted: Planted, coding: str) -> None:
+    """That it asks for a stream stands in its body: it is masked and streamed like any other."""
+    here.upstream.instead = streamed("messages", width=50)
+    text = everything(planted)
+    body = codings.encode(events.question("messages", text), [coding])
+    with here.client() as client:
+        response = client.post("/v1/messages", content=body, headers=HEADERS | {"content-encoding": coding})
+    _whole("messages", response, text)
+    _untold(here, planted)
+
+
+def test_an_address_that_the_model_derived(here: Lab, api: str) -> None:
+    """The model was shown a network and speaks of another host in it: the client gets that host's real address."""
+
+    def derive(received: Received) -> Answer:
+        (network,) = re2.findall(r"(\d+\.\d+\.\d+)\.0/24", received.latest)
+        return Answer((Say(f"Try {network}.99 and {network}.128/25."), Call("shell", {"command": f"ping {network}.7"})))
+
+    here.upstream.script = derive
+    response = _ask(here, api, "Which hosts are in 10.42.17.0/24?")
+    assert told(api, response.content) == ("Try 10.42.17.99 and 10.42.17.128/25.", "ping 10.42.17.7")
+    assert b"10.42.17." not in here.received
 
 
 def test_json_though_a_stream_was_asked_for(here: Lab, planted: Planted, api: str) -> None:
