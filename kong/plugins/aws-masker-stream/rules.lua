@@ -159,11 +159,11 @@ local function compared(node)
   return scalar(node)
 end
 
--- --- Which blocks end with an event: `blocks` is a list of scopes, each with a name; returns those that end
+-- --- Which blocks end with an event: given that and what lists the open blocks (each with a scope), those that end
 
-local function chosen(blocks, wanted)
+local function chosen(open, wanted)
   local found = {}
-  for _, block in ipairs(blocks) do
+  for _, block in ipairs(open()) do
     if wanted(block.scope) then
       found[#found + 1] = block
     end
@@ -173,21 +173,21 @@ end
 
 local ended = {}
 
-function ended.anthropic(event, blocks)
+function ended.anthropic(event, open)
   local kind = type_of(event)
   local reason = member(event, "stop_reason")
   if words.anthropic_ends[kind] or (reason and reason.kind ~= NULL) then
-    return blocks
+    return open()
   elseif kind == "content_block_stop" or kind == "content_block_start" then
     local index = compared(member(event, "index"))
-    return chosen(blocks, function(scope) return scope[1] == index end)
+    return chosen(open, function(scope) return scope[1] == index end)
   end
   return {}
 end
 
-ended["openai-chat"] = function(event, blocks)
+ended["openai-chat"] = function(event, open)
   if member(event, "error") then
-    return blocks
+    return open()
   end
   local choices, finished, any = member(event, "choices"), {}, false
   if not choices or choices.kind ~= ARRAY then
@@ -199,21 +199,21 @@ ended["openai-chat"] = function(event, blocks)
       any, finished[compared(member(choice, "index")) or false] = true, true
     end
   end
-  return any and chosen(blocks, function(scope) return finished[scope[1]] end) or {}
+  return any and chosen(open, function(scope) return finished[scope[1]] end) or {}
 end
 
-ended["openai-responses"] = function(event, blocks)
+ended["openai-responses"] = function(event, open)
   local kind = type_of(event)
   if words.responses_ends[kind] then
-    return blocks
+    return open()
   elseif kind == "response.output_item.done" then
     local index = compared(member(event, "output_index"))
-    return chosen(blocks, function(scope) return scope[3] == index end)
+    return chosen(open, function(scope) return scope[3] == index end)
   elseif not ends_with(kind, ".done") then
     return {}
   end
   local delta, is_part = "s" .. sub(kind, 1, -5) .. "delta", ends_with(kind, "part.done")
-  return chosen(blocks, function(scope)
+  return chosen(open, function(scope)
     if scope[1] ~= delta and not is_part then
       return false
     end

@@ -17,7 +17,16 @@ local MAX_BLOCKS = grammar.answers.max_blocks
 local function blocks_new()
   local ring = {}
   ring.next, ring.previous = ring, ring
-  return { by_name = {}, ring = ring, count = 0 }
+  local blocks = { by_name = {}, ring = ring, count = 0 }
+  function blocks.list()
+    local list, block = {}, ring.next
+    while block ~= ring do
+      list[#list + 1] = block
+      block = block.next
+    end
+    return list
+  end
+  return blocks
 end
 
 local function blocks_add(blocks, block)
@@ -32,15 +41,6 @@ local function blocks_remove(blocks, block)
   block.previous.next, block.next.previous = block.next, block.previous
   blocks.by_name[block.name] = nil
   blocks.count = blocks.count - 1
-end
-
-local function blocks_list(blocks)
-  local list, block = {}, blocks.ring.next
-  while block ~= blocks.ring do
-    list[#list + 1] = block
-    block = block.next
-  end
-  return list
 end
 
 -- Returns the name of the block of a piece: its scope and its key, each with its length.
@@ -135,7 +135,7 @@ end
 
 local function overflowed(self, data)
   self.overflow = self.restoring:pieces(true)
-  return end_blocks(self, blocks_list(self.blocks)) .. self.overflow:feed(data)
+  return end_blocks(self, self.blocks.list()) .. self.overflow:feed(data)
 end
 
 local function restored(self, event)
@@ -159,7 +159,7 @@ local function restored(self, event)
   changes = Changes.new(event.data, self.restoring, piece)
   changes:over(self.policy.event)
   local tree = changes.text.tree
-  for _, block in ipairs(tree.kind == OBJECT and self.policy.ended(tree, blocks_list(blocks)) or {}) do
+  for _, block in ipairs(tree.kind == OBJECT and self.policy.ended(tree, blocks.list) or {}) do
     local last = met[block.name]
     if not last then
       extras[#extras + 1] = end_blocks(self, { block })
@@ -181,7 +181,7 @@ local function restored_event(self, event)
   if not event.data then
     return event.raw
   elseif find(event.data, "^%s*%[DONE%]%s*$") then
-    return end_blocks(self, blocks_list(self.blocks)) .. event.raw
+    return end_blocks(self, self.blocks.list()) .. event.raw
   end
   return unless_json(restored, as_text, self, event)
 end
@@ -214,7 +214,7 @@ function Stream:close()
   if self.overflow then
     return self.overflow:flush()
   end
-  return end_blocks(self, blocks_list(self.blocks)) .. self.reader:rest()
+  return end_blocks(self, self.blocks.list()) .. self.reader:rest()
 end
 
 return stream_new
