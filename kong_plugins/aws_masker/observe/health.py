@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from kong_plugins.aws_masker import __version__
 from kong_plugins.aws_masker.observe.metrics import is_away
-from kong_plugins.aws_masker.vault.protocol import Status
+from kong_plugins.aws_masker.vault.protocol import BreakerState, Status
 
 State = Literal["ok", "degraded", "failed", "unused"]
 """`degraded`: requests are served all the same. `unused`: there is nothing that could fail."""
@@ -43,7 +43,7 @@ def of_redis(away: bool, fallback: bool, latency: float) -> Component:
     return Component("ok", "the last operation succeeded")
 
 
-def of_breaker(state: Literal["closed", "half-open", "open"]) -> Component:
+def of_breaker(state: BreakerState) -> Component:
     """Tell how the circuit breaker before Redis is doing."""
     if state == "closed":
         return Component("ok", "closed")

@@ -14,22 +14,24 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from kong_plugins.aws_masker.errors import ConfigError
 from kong_plugins.aws_masker.observe.record import AnswerRecord, RequestRecord
-from kong_plugins.aws_masker.vault.protocol import Status
+from kong_plugins.aws_masker.vault.protocol import BreakerState, Status
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _WAIT_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 _BYTES = (1e3, 1e4, 1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8)
-_BREAKER = {"closed": 0, "half-open": 1, "open": 2}
+BREAKERS: Sequence[BreakerState] = ("closed", "half-open", "open")
+"""In the order of their numbers in the metrics."""
 _MEMORY = "/dev/shm"  # noqa: S108 - a folder of our own is made in it
 _DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # where prometheus_client looks for it
 
+Labelled = TypeVar("Labelled", Counter, Histogram)
 Dropped = Literal["queue", "rate", "redis"]
 
 
@@ -38,6 +40,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._children: dict[tuple[Counter | Histogram, tuple[str, ...]], Any] = {}
         self._make_request_metrics()
         self._make_answer_metrics()
         self._make_event_metrics()
@@ -101,6 +104,7 @@ class Metrics:
         self.vault_errors = self._counter("vault_errors", "Failed operations of the vault, by error code.", "code")
         self.away = self._gauge("vault_away", "1 where the vault's last operation did not reach Redis.", "livemax")
         self.fallback = self._gauge("vault_fallback", "1 where memory serves, because Redis is away.", "livemax")
+        self.refusing = self._gauge("vault_refusing", "1 where requests are refused, because Redis is away.", "livemax")
         self.breaker = self._gauge("vault_breaker", "Circuit breaker: 0 closed, 1 half-open, 2 open.", "livemax")
         self.pending = self._gauge("vault_pending_records", "Records that Redis does not have yet.", "livesum")
         self.vault_latency = self._gauge("vault_latency_seconds", "Time of the vault's last operation.", "livemax")
@@ -119,34 +123,50 @@ class Metrics:
     def _gauge(self, name: str, help_text: str, mode: Literal["livemax", "livesum"]) -> Gauge:
         return Gauge(f"aws_masker_{name}", help_text, registry=self.registry, multiprocess_mode=mode)
 
+    def _child(self, metric: Labelled, *labels: str) -> Labelled:
+        """Return the metric with these labels; `labels` itself takes longer than to count."""
+        key = (metric, labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        found: Labelled = child
+        return found
+
+    def _add(self, counter: Counter, counts: Mapping[str, int]) -> None:
+        for label, count in counts.items():
+            if count:
+                self._child(counter, label).inc(count)
+
     def request(self, record: RequestRecord) -> None:
         """Count a request."""
-        self.requests.labels(record.api, record.outcome).inc()
-        _add(self.observed if record.mode == "observe" else self.masked, record.masked)
-        _add(self.signed, record.signed)
+        self._child(self.requests, record.api, record.outcome).inc()
+        self._add(self.observed if record.mode == "observe" else self.masked, record.masked)
+        self._add(self.signed, record.signed)
         self.request_size.observe(record.size)
         for stage, seconds in record.seconds.items():
-            self.stage_time.labels(stage).observe(seconds)
-        _add(self.history, {"stable": record.stable, "changed": record.changed})
+            self._child(self.stage_time, stage).observe(seconds)
+        self._add(self.history, {"stable": record.stable, "changed": record.changed})
         if record.outcome == ConfigError.code:
             self.misconfigured.set(time.time())
 
     def answer(self, record: AnswerRecord) -> None:
         """Count an answer."""
-        _add(self.restored, record.restored)
-        _add(self.misses, {"forgotten": record.forgotten, "foreign": record.foreign})
+        self._add(self.restored, record.restored)
+        self._add(self.misses, {"forgotten": record.forgotten, "foreign": record.foreign})
         self.answer_size.observe(record.size)
-        self.stage_time.labels("restore").observe(record.seconds)
+        self._child(self.stage_time, "restore").observe(record.seconds)
 
     def drop(self, reason: Dropped, count: int = 1) -> None:
         """Count events and audit entries that were given up."""
-        self.dropped.labels(reason).inc(count)
+        self._child(self.dropped, reason).inc(count)
 
     def vaults(self, states: Sequence[Status]) -> None:
         """Tell how all vaults of this process are doing together."""
-        self.away.set(any(map(is_away, states)))
-        self.fallback.set(any(state.fallback and is_away(state) for state in states))
-        self.breaker.set(max((_BREAKER[state.breaker] for state in states), default=0))
+        away = [state for state in states if is_away(state)]
+        self.away.set(bool(away))
+        self.fallback.set(any(state.fallback for state in away))
+        self.refusing.set(not all(state.fallback for state in away))
+        self.breaker.set(max((BREAKERS.index(state.breaker) for state in states), default=0))
         self.pending.set(sum(state.pending for state in states))
         self.vault_latency.set(max((state.latency for state in states), default=0.0))
 
@@ -155,15 +175,21 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-def _add(counter: Counter, counts: Mapping[str, int]) -> None:
-    for label, count in counts.items():
-        if count:
-            counter.labels(label).inc(count)
-
-
 def is_away(state: Status) -> bool:
     """Tell whether a vault's store cannot be reached; one that was never asked is not away."""
     return not state.connected and bool(state.errors)
+
+
+class WorkerMetrics:
+    """What the plugin server's supervisor tells of its workers."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        self.alive = Gauge("aws_masker_workers", "Workers.", registry=registry, multiprocess_mode="livesum")
+        self.wanted = Gauge(
+            "aws_masker_workers_wanted", "Workers there should be.", registry=registry, multiprocess_mode="livesum"
+        )
+        self.ended = Counter("aws_masker_workers_ended", "Workers that ended by themselves.", registry=registry)
 
 
 @cache

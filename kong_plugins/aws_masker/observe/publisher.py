@@ -1,7 +1,6 @@
-"""Events and audit entries on their way to Redis, which no request ever waits for.
+"""Events and audit entries to Redis: what has gathered, in one round trip.
 
-A record is put into a bounded queue; a thread turns it into events and an audit entry and sends what has gathered in
-one round trip. A full queue drops the record, a Redis that is away drops what was to be sent, and both are counted.
+Only the observer's thread comes here, so no request ever waits for it.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, Full, Queue
-from threading import Lock, Thread
 from typing import Any
 
 from redis import RedisCluster
@@ -21,19 +18,13 @@ from kong_plugins.aws_masker.observe.audit import entry_of
 from kong_plugins.aws_masker.observe.events import SECURITY, events_of
 from kong_plugins.aws_masker.observe.logs import describe, log
 from kong_plugins.aws_masker.observe.metrics import Metrics
-from kong_plugins.aws_masker.observe.record import AnswerRecord, RequestRecord
+from kong_plugins.aws_masker.observe.record import Record, RequestRecord
 from kong_plugins.aws_masker.vault.address import Client
 from kong_plugins.aws_masker.vault.store import AUDIT
 
-Record = RequestRecord | AnswerRecord
 Messages = list[tuple[str, bytes]]
 Entries = list[dict[str, str | int]]
 
-_MOST_WAITING = 2000
-"""Records in the queue."""
-_MOST_AT_ONCE = 100
-_IDLE = 30.0
-"""Seconds without a record after which the thread ends; the next record starts it anew."""
 _PAUSE = 5.0
 """Seconds during which nothing is tried after Redis has failed."""
 
@@ -67,7 +58,7 @@ class _Rate:
 
 
 class Publisher:
-    """The queue and its thread. `put` is for any thread; a process that forks must do so before the first."""
+    """Publishes what is wanted of records. Not thread-safe."""
 
     def __init__(
         self,
@@ -82,60 +73,12 @@ class Publisher:
         self._wanted = wanted
         self._metrics = metrics
         self._clock = clock
-        self._queue: Queue[Record | None] = Queue(_MOST_WAITING)
         self._rates = {True: _Rate(wanted.rate, clock), False: _Rate(wanted.rate, clock)}
         self._paused_until = float("-inf")
         self._failing = False
-        self._lock = Lock()
-        self._thread: Thread | None = None
 
-    def put(self, record: Record) -> None:
-        """Have a record told; at once, and without an error."""
-        try:
-            self._queue.put_nowait(record)
-        except Full:
-            self._metrics.drop("queue")
-            return
-        if self._thread is None:
-            self._start()
-
-    def close(self, patience: float) -> None:
-        """Have what is in the queue sent, for at most `patience` seconds."""
-        thread = self._thread
-        if thread is not None:
-            with suppress(Full):
-                self._queue.put(None, timeout=patience)
-            thread.join(patience)
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = Thread(target=self._run, name="publisher", daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        while records := self._next():
-            try:
-                self._tell([record for record in records if record is not None])
-            except Exception as error:  # noqa: BLE001 - the thread must go on; a request is never touched by this
-                log.warning("events_failed", **describe(error))
-            if None in records:
-                break
-        with self._lock:
-            self._thread = None
-        if not self._queue.empty():  # one came between the last look and here
-            self._start()
-
-    def _next(self) -> list[Record | None]:
-        """Return what has gathered, waiting for a first record; nothing if none comes."""
-        records: list[Record | None] = []
-        with suppress(Empty):
-            records.append(self._queue.get(timeout=_IDLE))
-            while len(records) < _MOST_AT_ONCE:
-                records.append(self._queue.get_nowait())
-        return records
-
-    def _tell(self, records: Iterable[Record]) -> None:
+    def tell(self, records: Iterable[Record]) -> None:
+        """Publish what is wanted of `records`; what Redis does not take is dropped, and counted."""
         messages: Messages = []
         entries: Entries = []
         for record in records:
@@ -145,6 +88,12 @@ class Publisher:
                 entries.append(entry_of(record))
         if messages or entries:
             self._send(messages, entries)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            with suppress(RedisError):
+                self._client.close()
 
     def _messages(self, record: Record) -> Iterable[tuple[str, bytes]]:
         for channel, event in events_of(record):

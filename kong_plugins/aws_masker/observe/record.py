@@ -123,5 +123,7 @@ class AnswerRecord:
     success: bool = True
 
 
+Record = RequestRecord | AnswerRecord
+
 STAGES = ("mask", "vault", "restore")
 """Masking a request; reading and keeping mappings; restoring an answer."""
