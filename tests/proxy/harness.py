@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+from starlette.applications import Starlette
 
-from kong_plugins.aws_masker.proxy.app import create_app
-from kong_plugins.aws_masker.proxy.server import Server, listen
+from kong_plugins.aws_masker.proxy.app import create_app, create_gateway
+from kong_plugins.aws_masker.proxy.server import Server, Tls, listen
 from kong_plugins.aws_masker.settings import Settings
 
 KEY = bytes(range(32))
@@ -134,11 +135,24 @@ async def upstream(script: Script) -> AsyncIterator[Upstream]:
 @contextmanager
 def proxy(target: str, settings: Settings | None = None, **options: Any) -> Iterator[str]:
     """Run the proxy in a thread; yields its base URL."""
-    app = create_app(target, settings or Settings(), KEY, **options)
+    with running(create_app(target, settings or Settings(), KEY, **options)) as url:
+        yield url
+
+
+@contextmanager
+def gateway(kong: str, settings: Settings | None = None, **options: Any) -> Iterator[str]:
+    """Run the proxy in front of Kong in a thread; yields its base URL."""
+    with running(create_gateway(kong, settings or Settings(), KEY, **options)) as url:
+        yield url
+
+
+@contextmanager
+def running(app: Starlette, tls: Tls | None = None) -> Iterator[str]:
+    """Run an application as the proxy runs; yields its base URL."""
     started = threading.Event()
     with listen("127.0.0.1", 0) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server = Server(app, 1, started.set)
+        url = f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}"
+        server = Server(app, 1, started.set, tls)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         assert started.wait(PATIENCE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import httpx2
 
@@ -20,6 +21,13 @@ READ_TIMEOUT = 600.0
 """Seconds between two pieces of an answer; a model may think for minutes before the first."""
 _KEEP_ALIVE = 30.0
 _MAX_IDLE = 100
+
+
+class Address(NamedTuple):
+    """Where to connect to."""
+
+    host: str
+    port: int
 
 
 class Upstream:
@@ -35,6 +43,8 @@ class Upstream:
         self._prefix = self._url.raw_path.rstrip(b"/")
         self.host = self._url.netloc
         self.base = self._url.scheme.encode() + b"://" + self.host + self._prefix
+        default = 443 if self._url.scheme == "https" else 80
+        self.address = Address(self._url.host, self._url.port or default)
         self._timeout = {"connect": CONNECT_TIMEOUT, "read": read_timeout, "write": WRITE_TIMEOUT, "pool": None}
         # No bound on the number of connections: it would queue one engineer's stream behind another's.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=_MAX_IDLE, keepalive_expiry=_KEEP_ALIVE)
