@@ -8,6 +8,7 @@ import pytest
 
 from kong_plugins.aws_masker.demo.echo import parrot
 from tests.e2e.project import Planted
+from tests.kong.lab import OURS, Commands
 from tests.nginx.lab import Lab, lab
 from tests.nginx.nginx import NotAvailableError, installed
 
@@ -21,10 +22,14 @@ def _nginx() -> None:
         pytest.skip(f"no nginx with Lua here: {reason}")
 
 
+ONE_WORKER = Commands(OURS.start.replace("--workers 2", "--workers 1"), OURS.query)
+"""It remembers what earlier requests masked; several of them would need a Redis for that."""
+
+
 @pytest.fixture(scope="session")
 def _shared(_nginx: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One lab for all tests that leave it as they found it."""
-    with lab(tmp_path_factory.mktemp("nginx"), script=parrot) as here:
+    with lab(tmp_path_factory.mktemp("nginx"), ONE_WORKER, parrot) as here:
         yield here
 
 
