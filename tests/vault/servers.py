@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
 
 PATIENCE = 30.0
 """Seconds after which a test gives up; nothing is asserted about time."""
@@ -81,7 +83,7 @@ class Server:
     @contextmanager
     def client(self, **options: Any) -> Iterator[Any]:
         """Yield a client for the test's own use."""
-        known = {"password": self.password, "socket_timeout": PATIENCE, **options}
+        known = {"password": self.password, "socket_timeout": PATIENCE, "retry": Retry(NoBackoff(), 0), **options}
         client = Redis(host="127.0.0.1", port=self.port, protocol=2, **known)
         try:
             yield client
