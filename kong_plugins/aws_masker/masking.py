@@ -234,7 +234,9 @@ class Session:
         remembered = self._masker.remembered(self._memory.names())
         spreaders = [Spreader(certain)] if certain else []
         spreaders += [remembered] if remembered is not None else []
-        again = iter((window,)) if len(searched) == 1 else windows(texts)
+        if len(searched) > 1:
+            del window, spans  # they may be large, and are about to be made anew
+        again = windows(texts) if len(searched) != 1 else iter([window])
         for packed in searched:
             window = next(again)
             yield window, self._settled(window, packed.spans(), certain, spreaders)

@@ -12,8 +12,12 @@ that, so nothing is ever dumped: the original bytes stay, and only the tokens of
 3. Only when something changed, the tokens' places are looked up. In valid JSON every `"` that is not escaped begins or
    ends a string. Replacing each `\\\\` and then each `\\"` by two harmless bytes (left to right, as escapes are read)
    leaves exactly these quotes, at unchanged offsets; the text between them is, alternately, outside and inside
-   a string. All of that runs in C: about 2 ms for 560 KB.
+   a string. All of that runs in C (see `wire.quotes`), a piece of the bytes after the other, as it takes copies.
 4. The changed tokens are spliced in.
+
+A tree takes up to four times the memory of its bytes. So of a large text the long strings, which are most of it, are
+cut out before step 1: what is parsed has empty strings in their places, and each is read by itself when its text is
+asked for. Where they stand is known as in step 3, and they too are checked to be valid JSON.
 
 An account id may also stand as a bare number in free-form data. Numbers have no tokens of their own here; one is found
 by its digits in the text between the strings before and after it.
@@ -21,6 +25,7 @@ by its digits in the text between the strings before and after it.
 The pairing of step 2 breaks when an object has the same key twice: the tree keeps the last of them only. That is also
 how text could be smuggled past the masker, as another parser may keep the first. A repeated key always makes
 the tree's count smaller than the number of tokens, never larger, so `JsonText.check` finds it by comparing the two.
+Therefore keys are never cut out.
 
 JavaScript clients cut strings between the halves of a surrogate pair and send `"\\ud83d"`, which orjson refuses. Such
 a text is parsed by the standard library instead. Its strings travel as UTF-8 with the half in its 3-byte form
@@ -31,10 +36,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from itertools import accumulate
-from typing import Any, NoReturn
+from io import BytesIO
+from typing import Any, NamedTuple, NoReturn
 
 import orjson
+
+from kong_plugins.aws_masker.wire import quotes
 
 MAX_DEPTH = 256
 """Deepest nesting that is walked. Real bodies have about 20 levels; a bound keeps recursion off Python's own limit."""
@@ -102,6 +109,22 @@ def dumped(tree: Any) -> bytes:
         return json.dumps(tree, separators=(",", ":")).encode()
 
 
+_PIECE = 64 * 1024
+"""Bytes of a string that are read or written at once."""
+
+
+def _write_quoted(out: BytesIO, value: bytes) -> None:
+    """Write the token of `value`, piece by piece, cut between characters."""
+    start = 0
+    while len(value) - start > _PIECE:
+        end = start + _PIECE
+        while value[end] & 0xC0 == 0x80:
+            end -= 1
+        out.write((b"" if start else b'"') + quoted(value[start:end])[1:-1])
+        start = end
+    out.write(quoted(value[start:])[1 if start else 0 :])
+
+
 def escaped(value: bytes) -> bytes:
     """Return `value` as it stands inside a JSON string, without the quotes."""
     return quoted(value)[1:-1]
@@ -151,16 +174,47 @@ def _number(value: bytes) -> bytes:
     return value if value.isdigit() and not value.startswith(b"0") else quoted(value)
 
 
+class LongString(NamedTuple):
+    """A string that was cut out of a large text before that was parsed."""
+
+    raw: bytes
+    start: int
+    """Where its first byte stands, behind the quote."""
+    end: int
+
+    def value(self) -> bytes:
+        """Return its UTF-8; a lone surrogate takes its 3-byte form.
+
+        Raises:
+            NotJsonError: it is none of JSON's.
+        """
+        out = BytesIO()
+        for start, end in quotes.pieces(self.raw, self.start, self.end, _PIECE):
+            out.write(to_bytes(parse(b'"' + self.raw[start:end] + b'"')))
+        return out.getvalue()
+
+
 class JsonText:
     """A JSON text: its bytes, its tree, and the splicing of changed strings into the bytes."""
 
-    __slots__ = ("_plain", "raw", "tree")
+    __slots__ = ("_quotes", "long", "raw", "tree")
 
-    def __init__(self, raw: bytes) -> None:
-        """Parse `raw`; raises NotJsonError."""
+    def __init__(self, raw: bytes, *, cut: bool = False) -> None:
+        """Parse `raw`; with `cut`, the long strings of a large text are empty in the tree.
+
+        Raises:
+            NotJsonError: as `parse` does.
+        """
         self.raw = raw
-        self.tree: Any = parse(raw)
-        self._plain: bytes | None = None
+        self.long: dict[int, LongString] = {}
+        """The strings that were cut out, by their numbers."""
+        self._quotes: int | None = None
+        self.tree: Any = parse(self._without_long() if cut and len(raw) > _LARGE else raw)
+
+    def take_tree(self) -> Any:
+        """Return the tree and let it go."""
+        tree, self.tree = self.tree, None
+        return tree
 
     def check(self, strings: int) -> None:
         """Compare the number of `strings` (keys and values) in the tree with that in the bytes.
@@ -168,36 +222,51 @@ class JsonText:
         Raises:
             NotJsonError: they differ, so an object has a key twice and readers may disagree about the text.
         """
-        if self._plain_quotes().count(b'"') != 2 * strings:
+        if self._quotes is None:
+            self._quotes = quotes.count(self.raw)
+        if self._quotes != 2 * strings:
             raise NotJsonError("an object has the same key twice")
 
     def splice(self, edits: Edits, strings: int) -> bytes:
-        """Return the bytes with `edits` made; `strings` is the number of all strings in the tree.
+        """Return the bytes with `edits` made, which are used up; `strings` is the number of all strings in the tree.
 
         Raises:
             NotJsonError: as `check` does.
         """
-        segments = self._plain_quotes().split(b'"')
-        if len(segments) != 2 * strings + 1:
-            raise NotJsonError("an object has the same key twice")
-        # ends[i] is where segment i ends, were there no quotes; i quotes stand before it.
-        ends = list(accumulate(map(len, segments)))
-        parts: list[bytes] = []
+        self.check(strings)
+        # what stands between two quotes is a segment; with an odd number it is a string
+        segments = sorted([2 * token + 1 for token in edits.strings] + [2 * token for token in edits.numbers])
+        places = quotes.places(self.raw, (quote for segment in segments for quote in (segment - 1, segment)))
+        out = BytesIO()
         done = 0
-        for segment in sorted([2 * token + 1 for token in edits.strings] + [2 * token for token in edits.numbers]):
-            end = ends[segment] + segment
-            start = end - len(segments[segment])
+        for segment in segments:
+            start, end = next(places), next(places)
             if segment % 2:
-                parts += (self.raw[done : start - 1], quoted(edits.strings[segment // 2]))
+                out.write(self.raw[done:start])
+                _write_quoted(out, edits.strings.pop(segment // 2))
                 done = end + 1
             else:
-                parts += (self.raw[done:start], _with_numbers(segments[segment], edits.numbers[segment // 2]))
+                out.write(self.raw[done : start + 1])
+                out.write(_with_numbers(self.raw[start + 1 : end], edits.numbers.pop(segment // 2)))
                 done = end
-        parts.append(self.raw[done:])
-        return b"".join(parts)
+        out.write(self.raw[done:])
+        return out.getvalue()
 
-    def _plain_quotes(self) -> bytes:
-        """Return the text, in the same length, with only those quotes left that begin or end a string."""
-        if self._plain is None:
-            self._plain = self.raw.replace(b"\\\\", b"__").replace(b'\\"', b"__")
-        return self._plain
+    def _without_long(self) -> bytes:
+        """Take out the long strings, and return the text with empty ones in their places; raises NotJsonError."""
+        out = BytesIO()
+        done = 0
+        for token, start, end in quotes.long_values(self.raw, _LONG):
+            for first, last in quotes.pieces(self.raw, start, end, _PIECE):
+                parse(b'"' + self.raw[first:last] + b'"')
+            self.long[token] = LongString(self.raw, start, end)
+            out.write(self.raw[done:start])
+            done = end
+        out.write(self.raw[done:])
+        return out.getvalue()
+
+
+_LARGE = 1024 * 1024
+"""Bytes of a JSON text from which on memory counts more than time."""
+_LONG = 1024
+"""Bytes of a string from which on it is long."""
