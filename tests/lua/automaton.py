@@ -13,6 +13,7 @@ Bytes = frozenset[int]
 
 _NAMED = {"r": 13, "n": 10, "t": 9}
 _DEAD = -1
+_SELF = -2
 
 
 @dataclass
@@ -148,7 +149,7 @@ class _Parser:
 
 @dataclass(frozen=True)
 class Automaton:
-    """A minimal automaton that tells of each beginning of a text whether the whole of it matches.
+    """A small automaton that tells of each beginning of a text whether the whole of it matches.
 
     State 0 is the start. `rows[state]` has one target per class of bytes, -1 for none.
     """
@@ -164,7 +165,7 @@ def automaton(source: bytes) -> Automaton:
     nfa, start, end = _Parser(source).build()
     classes, members = _classes(edge for edges in nfa.steps for edge, _ in edges)
     rows, accepting = _determined(nfa, start, end, members)
-    return _minimal(classes, *_without_dead_ends(rows, accepting))
+    return _small(classes, *_without_dead_ends(rows, accepting))
 
 
 def _classes(sets: Iterable[Bytes]) -> tuple[list[int], list[int]]:
@@ -175,30 +176,41 @@ def _classes(sets: Iterable[Bytes]) -> tuple[list[int], list[int]]:
     return classes, [classes.index(number) for number in range(len(signatures))]
 
 
-def _closed(nfa: _Nfa, states: Iterable[int]) -> frozenset[int]:
-    found = set(states)
-    waiting = list(found)
-    while waiting:
-        for state in nfa.empty[waiting.pop()]:
-            if state not in found:
-                found.add(state)
-                waiting.append(state)
-    return frozenset(found)
+def _closures(nfa: _Nfa) -> list[Bytes]:
+    """Return for each state those that can be reached without a byte and from which a byte leads on, or that end."""
+    closures = []
+    for first in range(len(nfa.steps)):
+        found, waiting = {first}, [first]
+        while waiting:
+            for state in nfa.empty[waiting.pop()]:
+                if state not in found:
+                    found.add(state)
+                    waiting.append(state)
+        closures.append(frozenset(state for state in found if nfa.steps[state] or not nfa.empty[state]))
+    return closures
 
 
 def _determined(nfa: _Nfa, start: int, end: int, members: list[int]) -> tuple[list[list[int]], list[bool]]:
-    first = _closed(nfa, [start])
-    numbers = {first: 0}
-    waiting = [first]
+    closures = _closures(nfa)
+    by_class: list[list[tuple[int, Bytes]]] = [
+        [(number, closures[to]) for edge, to in steps for number, byte in enumerate(members) if byte in edge]
+        for steps in nfa.steps
+    ]
+    numbers = {closures[start]: 0}
+    waiting = [closures[start]]
     rows: list[list[int]] = []
     for states in waiting:
-        row = []
-        for byte in members:
-            target = _closed(nfa, [to for state in states for edge, to in nfa.steps[state] if byte in edge])
-            if target and target not in numbers:
+        targets: dict[int, set[int]] = {}
+        for state in states:
+            for number, closure in by_class[state]:
+                targets.setdefault(number, set()).update(closure)
+        row = [_DEAD] * len(members)
+        for number, found in sorted(targets.items()):
+            target = frozenset(found)
+            if target not in numbers:
                 numbers[target] = len(numbers)
                 waiting.append(target)
-            row.append(numbers[target] if target else _DEAD)
+            row[number] = numbers[target]
         rows.append(row)
     return rows, [end in states for states in waiting]
 
@@ -219,22 +231,32 @@ def _without_dead_ends(rows: list[list[int]], accepting: list[bool]) -> tuple[li
     return [[target if target in alive else _DEAD for target in row] for row in rows], accepting
 
 
-def _minimal(classes: list[int], rows: list[list[int]], accepting: list[bool]) -> Automaton:
-    """Moore's refinement: states are one as long as nothing tells them apart."""
-    group = [int(accepts) for accepts in accepting]
-    while True:
-        signatures: dict[tuple[int, ...], int] = {}
-        refined = [
-            signatures.setdefault((group[state], *(_DEAD if to == _DEAD else group[to] for to in row)), len(signatures))
-            for state, row in enumerate(rows)
-        ]
-        if len(signatures) == len(set(group)):
-            break
-        group = refined
-    # `refined` numbers the groups in the order of their first states, so the start is 0.
-    first = {number: state for state, number in reversed(list(enumerate(refined)))}
+def _small(classes: list[int], rows: list[list[int]], accepting: list[bool]) -> Automaton:
+    """Make one state of those that nothing tells apart: from the ends backwards, so that once over all is enough.
+
+    A loop of one state is seen for what it is. States on longer loops stay apart, which is right, if not minimal.
+    """
+    same: dict[tuple[bool, tuple[int, ...]], int] = {}
+    chosen: dict[int, int] = {}
+    open_: set[int] = set()
+
+    def choose(state: int) -> int:
+        if state in chosen or state in open_:
+            return chosen.get(state, state)
+        open_.add(state)
+        row = tuple(_SELF if to == state else to if to == _DEAD else choose(to) for to in rows[state])
+        chosen[state] = same.setdefault((accepting[state], row), state)
+        return chosen[state]
+
+    choose(0)
+    numbers: dict[int, int] = {}
+    order = [0]
+    for state in order:
+        if state not in numbers:
+            numbers[state] = len(numbers)
+            order += [chosen[to] for to in rows[state] if to != _DEAD]
     return Automaton(
         classes,
-        [[_DEAD if to == _DEAD else refined[to] for to in rows[first[number]]] for number in range(len(first))],
-        [accepting[first[number]] for number in range(len(first))],
+        [[_DEAD if to == _DEAD else numbers[chosen[to]] for to in rows[state]] for state in numbers],
+        [accepting[state] for state in numbers],
     )

@@ -82,7 +82,7 @@ def _pattern_table(source: bytes) -> dict[str, Any]:
 
 
 def _forms() -> dict[str, Any]:
-    """Return each head's forms: the canonical head, the payload's length, its hyphens, and whether it is in capitals."""
+    """Return each head's forms: the canonical head, the payload's length, its hyphens, whether it is in capitals."""
     return {
         name.decode(): [
             [head, shape.length, max(0, len(shape.groups) - 1), shape.spell(b"", b"a").isupper()]
@@ -202,7 +202,7 @@ def grammar() -> str:
         "forms": _forms(),
         "opaque": {
             "head": heads.OPAQUE_HEAD,
-            "heads": heads._OPAQUE_HEADS,
+            "heads": sorted(heads._OPAQUE_HEADS, key=lambda head: (-len(head), head)),
             "custom": heads._CUSTOM_HEAD,
             "length": shapes.OPAQUE.length,
         },

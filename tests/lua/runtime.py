@@ -48,7 +48,10 @@ class Lua:
         made = self.run(
             """local lookup, escaped = ...
             local restorer = require("kong.plugins.aws-masker-stream.changes").Restoring.new(lookup):pieces(escaped)
-            return { feed = function(data) return restorer:feed(data) end, flush = function() return restorer:flush() end }
+            return {
+              feed = function(data) return restorer:feed(data) end,
+              flush = function() return restorer:flush() end,
+            }
             """,
             lookup,
             escaped,
@@ -56,16 +59,17 @@ class Lua:
         return made[b"feed"], made[b"flush"]
 
     def exchange(
-        self, mark: Any, *, headers: Headers = (), status: int = 200, path: bytes = b"/v1/messages",
+        self, mark: Any, *, headers: Headers | None = (), status: int = 200, path: bytes = b"/v1/messages",
         request: bytes | None = REQUEST, source: bytes = b"service",
     ) -> Exchange:  # fmt: skip
-        """Begin a request."""
+        """Begin a request. Without `headers`, asking for the answer's is an error."""
         begin = self.run("return (require 'fake_kong')")
         given: dict[bytes, list[bytes]] = {}
-        for name, value in headers:
+        for name, value in headers or ():
             given.setdefault(name.lower(), []).append(value)
         table = self.table({name: values if len(values) > 1 else values[0] for name, values in given.items()})
-        return Exchange(begin(mark, request, path, source, status, table))
+        upstream = None if headers is None else table
+        return Exchange(begin(mark, request, path, source, status, upstream))
 
 
 class Exchange:
@@ -77,8 +81,7 @@ class Exchange:
     def access(self) -> tuple[int, bytes, bytes] | None:
         """Run `access`; return the answer (status, body, content type) if the request ends there."""
         self._seen[b"access"]()
-        ended = self._seen[b"ended"]
-        return None if ended is None else (ended[1], ended[2], ended[3])
+        return self.ended
 
     def header_filter(self) -> set[bytes]:
         """Run `header_filter`; return the headers that were removed."""
@@ -93,6 +96,12 @@ class Exchange:
     def body(self, chunks: Iterable[bytes]) -> list[bytes]:
         """Run `body_filter` on `chunks` and the end; return what each gives."""
         return [*(self.body_filter(chunk, False)[0] for chunk in chunks), self.body_filter(None, True)[0]]
+
+    @property
+    def ended(self) -> tuple[int, bytes, bytes] | None:
+        """The answer (status, body, content type) if one was given here."""
+        ended = self._seen[b"ended"]
+        return None if ended is None else (ended[1], ended[2], ended[3])
 
     @property
     def is_buffered(self) -> bool:

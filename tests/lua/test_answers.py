@@ -62,7 +62,8 @@ def same(lua: Lua, api: Api, chunks: list[bytes], content_type: str, limit: int 
 SSE = "text/event-stream; charset=utf-8"
 _apis = st.sampled_from(list(Api))
 _types = st.sampled_from(
-    (SSE, "application/json", "application/x-ndjson", "text/plain", "application/vnd.x+json; charset=utf-16", "image/png")
+    (SSE, "application/json", "application/x-ndjson", "text/plain", "application/vnd.x+json; charset=utf-16",
+    "image/png")
 )  # fmt: skip
 _pieces = st.lists(_TEXTS, max_size=5)
 
@@ -138,7 +139,7 @@ def _raw(events: list[Json | str], end: bytes, *, is_ascii: bool, named: bool) -
 @given(data=st.data(), api=_apis, end=st.sampled_from((b"\n", b"\r\n", b"\r")), at=places, is_ascii=st.booleans(),
        bom=st.sampled_from((b"", b"\xef\xbb\xbf")))  # fmt: skip
 def test_any_stream_in_any_chunks(
-    lua: Lua, data: st.DataObject, api: Api, end: bytes, at: list[int], is_ascii: bool, bom: bytes
+    *, lua: Lua, data: st.DataObject, api: Api, end: bytes, at: list[int], is_ascii: bool, bom: bytes
 ) -> None:
     """Streams of each API, cut into any deltas and any chunks."""
     raw = bom + _raw(data.draw(_STREAMS[api]), end, is_ascii=is_ascii, named=api in _NAMED)
@@ -157,13 +158,13 @@ _BREAKS = st.sampled_from(
 @given(data=st.data(), api=_apis, content_type=_types, at=places,
        breaks=st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 4), _BREAKS), max_size=3))  # fmt: skip
 def test_any_broken_answer(
-    lua: Lua, data: st.DataObject, api: Api, content_type: str, at: list[int], breaks: list[tuple[int, int, bytes]]
+    *, lua: Lua, data: st.DataObject, api: Api, content_type: str, at: list[int], breaks: list[tuple[int, int, bytes]]
 ) -> None:
     """Bytes put in, overwritten or missing anywhere, and an answer of another type than its bytes."""
     raw = _raw(data.draw(_STREAMS[data.draw(_apis)]), b"\n", is_ascii=False, named=False)
-    for place, width, bytes_ in breaks:
-        place %= len(raw) + 1
-        raw = raw[:place] + bytes_ + raw[place + width :]
+    for place, width, wrong in breaks:
+        start = place % (len(raw) + 1)
+        raw = raw[:start] + wrong + raw[start + width :]
     same(lua, api, cut(raw, at), content_type)
 
 
@@ -175,11 +176,13 @@ def test_events_of_any_form(lua: Lua, api: Api, events: list[Any], at: list[int]
 
 
 _FIELDS = (
-    "type", "role", "name", "input", "source", "data", "media_type", "signature", "arguments", "function", "url", "file_data",
+    "type", "role", "name", "input", "source", "data", "media_type", "signature", "arguments", "function",
+    "url", "file_data",
     "image_url", "text", "metadata", "result", "env", "parameters", "thinking_blocks", "item", "response", "x",
 )  # fmt: skip
 _KINDS = (
-    "text", "tool_use", "server_tool_use", "thinking", "redacted_thinking", "compaction", "image", "base64", "image/png",
+    "text", "tool_use", "server_tool_use", "thinking", "redacted_thinking", "compaction", "image", "base64",
+    "image/png",
     "function_call", "mcp_call", "image_generation_call", "tool", "function", "response.image.done", "data:text/plain,",
 )  # fmt: skip
 _documents = st.recursive(

@@ -16,7 +16,8 @@ _REFUSED = "refused"
 
 _scalars = (
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
-    | st.floats(1e14, 1e18) | st.floats(1e-8, 1e-3) | st.text(max_size=8) | st.text("\ud83d\ude00\x00\x1f\x7f\"\\/a", max_size=4)
+    | st.floats(1e14, 1e18) | st.floats(1e-8,
+    1e-3) | st.text(max_size=8) | st.text("\ud83d\ude00\x00\x1f\x7f\"\\/a", max_size=4)
 )  # fmt: skip
 _trees = st.recursive(
     _scalars,
@@ -33,13 +34,17 @@ _written = st.builds(
 )
 _odd = st.sampled_from(
     (
-        b"", b" ", b"nul", b"tru", b"-", b"01", b"-01", b"1.", b".1", b"1e", b"1e999", b"-1e999", b"[1e999,\"\\ud800\"]",
+        b"", b" ", b"nul", b"tru", b"-", b"01", b"-01", b"1.", b".1", b"1e", b"1e999", b"-1e999",
+        b"[1e999,\"\\ud800\"]",
         b"-0", b"-0.0", b"1e2", b"1E+2", b"18446744073709551615", b"18446744073709551616", b"-9223372036854775808",
-        b"-9223372036854775809", b"[18446744073709551616,\"\\ud800\"]", b"[1234567890123456789,\"\\ud800\"]", b"1" * 400,
+        b"-9223372036854775809", b"[18446744073709551616,\"\\ud800\"]", b"[1234567890123456789,\"\\ud800\"]",
+        b"1" * 400,
         b"\xef\xbb\xbf1", b"\x0c1", b"1 2", b"[1,]", b"[,1]", b"[1", b"{\"a\"}", b"{\"a\":}", b"{\"a\":1,}", b"{a:1}",
         b"{\"a\":1,\"b\":2,\"a\":{\"a\":3}}", b"{\"a\":1,\"\\u0061\":2}", b"\"\\ud83d\\ude00\"", b"\"\\ud83d\"",
-        b"\"\\ud83d\\u0041\"", b"\"\\ude00\\ud83d\"", b"\"\\uD83Dx\"", b"\"\\u12g4\"", b"\"\\u12\"", b"\"\\x\"", b"\"\t\"",
-        b"\"\x7f\"", b"\"\xff\"", b"\"\xc0\x80\"", b"\"\xed\xa0\x80\"", b"\"\xf4\x90\x80\x80\"", b"\"\xe2\x82\"", b"\"a",
+        b"\"\\ud83d\\u0041\"", b"\"\\ude00\\ud83d\"", b"\"\\uD83Dx\"", b"\"\\u12g4\"", b"\"\\u12\"",
+        b"\"\\x\"", b"\"\t\"",
+        b"\"\x7f\"", b"\"\xff\"", b"\"\xc0\x80\"", b"\"\xed\xa0\x80\"", b"\"\xf4\x90\x80\x80\"",
+        b"\"\xe2\x82\"", b"\"a",
         b"NaN", b"Infinity", b"[-Infinity,\"\\ud800\"]",
         b"\"\\/\\b\\f\\n\\r\\t\\\"\\\\\"", b" { } ", b" [ ] ", b"[[],{}]", b"\"a\" x", b"{\"\":\"\"}",
     )

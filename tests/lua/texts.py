@@ -62,7 +62,8 @@ def spelled(draw: st.DrawFn) -> bytes:
 
 _PARTS = st.sampled_from(
     (
-        b"", b" ", b"7", b"12", b"aced", b"AWS", b"AWSSECRET", b"i-", b"2001:db8:", b"fc", b"10.", b"::", b"/24", b"/", b"-",
+        b"", b" ", b"7", b"12", b"aced", b"AWS", b"AWSSECRET", b"i-", b"2001:db8:", b"fc", b"10.", b"::",
+        b"/24", b"/", b"-",
         b"&#4", b"&", b"\\", b"\xe2\x80", b"\r", b"\n", b"\\n", b"%3A", b"\x1b[31m", b"\\u001b[1;31m", b"\\x1b[m", b".",
         b"0123456789" * 3, b"f" * 40, b"AWSCUSTOM" + b"Z" * 60,
     )

@@ -23,11 +23,19 @@ local function api_of(path)
   return "other"
 end
 
-local function refuse(name)
+-- Answers the client itself. `api`: whose shape the error takes; without one, the path tells.
+local function refuse(name, api)
+  if not api then
+    local found, of_path = pcall(function() return api_of(kong.request.get_path()) end)
+    api = found and of_path or "other"
+  end
   local failure = grammar.errors[name]
-  local found, api = pcall(function() return api_of(kong.request.get_path()) end)
-  local body = failure.bodies[found and api or "other"]
-  return kong.response.exit(failure.status, body, { ["Content-Type"] = "application/json" })
+  return kong.response.exit(failure.status, failure.bodies[api], { ["Content-Type"] = "application/json" })
+end
+
+-- Logs where something broke. Never the message, which could hold a value.
+local function log_failure(what, failure)
+  kong.log.err(what, ": ", type(failure) == "string" and failure:match "^[%w%-_./]+%.lua:%d+" or "unknown place")
 end
 
 local function marked()
@@ -43,7 +51,7 @@ end
 function Handler:access()
   local well, passes = pcall(marked)
   if not well then
-    kong.log.err("the mark of a request cannot be used")
+    log_failure("the mark of a request cannot be used", passes)
     return refuse "MaskingFailed"
   elseif not passes then
     return refuse "NotMasked"
@@ -52,40 +60,44 @@ end
 
 local function prepare(mark)
   if kong.response.get_source() ~= "service" then
-    return -- Kong's own answer, or another plugin's: the model did not write it
+    return nil -- Kong's own answer, or another plugin's: the model did not write it
   end
   local answer, is_coded = answer_of(mark, kong.response.get_status(), kong.response.get_headers(1000), mark.lookup)
-  if not answer then
-    if is_coded then
-      kong.log.warn("an answer in a content coding that cannot be undone is not restored")
-    end
-    return
+  if is_coded then
+    kong.log.warn "an answer in a content coding that cannot be undone is not restored"
   end
-  for _, name in ipairs(grammar.answers.cleared) do
+  for _, name in ipairs(answer and grammar.answers.cleared or {}) do
     kong.response.clear_header(name)
   end
-  kong.ctx.plugin.answer = answer
+  return answer
 end
 
 function Handler:header_filter()
-  local mark = kong.ctx.plugin.mark
-  if mark then
-    local well = pcall(prepare, mark)
-    if not well then
-      kong.log.err("an answer cannot be restored")
-      kong.ctx.plugin.failed = { api = mark.api, shape = "unknown" }
-    end
+  local own = kong.ctx.plugin
+  local mark = own.mark
+  if not mark then
+    return
   end
+  local well, answer = pcall(prepare, mark)
+  if well then
+    own.answer = answer
+    return
+  end
+  log_failure("an answer cannot be restored", answer)
+  for _, name in ipairs(grammar.answers.cleared) do
+    kong.response.clear_header(name)
+  end
+  return refuse("RestoreFailed", mark.api)
 end
 
 -- Returns what the client gets where the answer ends because restoring failed.
 local function failure_of(answer, api)
   local body = grammar.errors.RestoreFailed.bodies[api]
-  if answer.shape == "sse" then
-    local name = (api == "anthropic" or api == "other") and "event: error\n" or ""
-    return (answer.is_sent and "\n\n" or "") .. name .. "data: " .. body .. "\n\n"
+  if answer.shape ~= "sse" then
+    return not answer.is_sent and body or nil
   end
-  return not answer.is_sent and body or nil
+  local name = (api == "anthropic" or api == "other") and "event: error\n" or "" -- OpenAI's errors have none
+  return (answer.is_sent and "\n\n" or "") .. name .. "data: " .. body .. "\n\n"
 end
 
 local function advance(answer, chunk, is_last)
@@ -95,23 +107,24 @@ end
 
 function Handler:body_filter()
   local own = kong.ctx.plugin
-  if own.over then
+  local answer = own.answer
+  if own.is_over then
     ngx.arg[1], ngx.arg[2] = nil, true
     return
-  elseif not own.answer and not own.failed then
+  elseif not answer then
     return
   end
-  local chunk, is_last = ngx.arg[1], ngx.arg[2]
-  local well, out = pcall(advance, own.answer, chunk, is_last)
+  local is_last = ngx.arg[2]
+  local well, out = pcall(advance, answer, ngx.arg[1], is_last)
   if not well then
-    kong.log.err("restoring an answer failed")
-    own.over = true
-    ngx.arg[1], ngx.arg[2] = failure_of(own.failed or own.answer, own.mark.api), true
-    return
+    log_failure("restoring an answer failed", out)
+    out, is_last = failure_of(answer, own.mark.api), true
   end
-  own.answer.is_sent = own.answer.is_sent or out ~= ""
-  own.over = is_last
-  ngx.arg[1] = out ~= "" and out or nil
+  if is_last then
+    own.is_over, own.answer = true, nil
+  end
+  answer.is_sent = answer.is_sent or out ~= ""
+  ngx.arg[1], ngx.arg[2] = out ~= "" and out or nil, is_last
 end
 
 return Handler

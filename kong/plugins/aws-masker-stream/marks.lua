@@ -82,10 +82,12 @@ local function networks_of(nodes)
   local networks = {}
   for i, one in ipairs(nodes) do
     local masked, bits, original = number_of(one[1].text), tonumber(one[2].text), number_of(one[3].text)
-    if not masked or not original or not bits or bits < 8 or bits > LAST_OCTET then
+    local flips = one[4].text
+    if not masked or not original or not bits or bits < 8 or bits > LAST_OCTET
+      or #flips * 4 < 2 ^ (LAST_OCTET - bits) - 1 or flips:find "%X" then
       error("a mark with a broken network", 0)
     end
-    networks[i] = { masked = masked, bits = bits, original = original, flips = one[4].text }
+    networks[i] = { masked = masked, bits = bits, original = original, flips = flips }
   end
   return networks
 end
