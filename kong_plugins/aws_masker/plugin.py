@@ -7,7 +7,7 @@ PDK calls of one event, each a trip to Kong and back:
                 the body: rare)
     response    4, or 5 where something is restored; 2 without a body; 1 more for each header to remove
                 (Content-Encoding: rare, as coded answers are not asked for)
-    log         1 where a line is to be logged, else none
+    log         1 (what the Lua plugin tells)
 
 Where aws-masker's proxy stands in front of Kong, its requests come sealed (see `seal`): `access` then makes 2 calls
 more, which take the seal off and say so to the client, and 1 more if masking changes nothing.
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -27,16 +28,26 @@ from kong_plugins.aws_masker import __version__, mark
 from kong_plugins.aws_masker.errors import MaskerError, MaskingFailed, NotMasked, RestoreFailed, TooManyHeaders
 from kong_plugins.aws_masker.mark import Mark
 from kong_plugins.aws_masker.masking import Masker
+from kong_plugins.aws_masker.observe import lua
+from kong_plugins.aws_masker.observe.exchange import Exchange
 from kong_plugins.aws_masker.observe.logs import describe, log
+from kong_plugins.aws_masker.observe.lua import TOLD
+from kong_plugins.aws_masker.observe.metrics import process_metrics
+from kong_plugins.aws_masker.observe.observer import observer_of
+from kong_plugins.aws_masker.observe.record import SENT, AnswerRecord, Record
+from kong_plugins.aws_masker.observe.stability import Histories
+from kong_plugins.aws_masker.observe.tally import Tally
+from kong_plugins.aws_masker.observe.vaults import process_watch
 from kong_plugins.aws_masker.pipeline import Head, MaskedRequest, ResponseRestorer, mask_request
 from kong_plugins.aws_masker.pseudonym.addresses import Network
+from kong_plugins.aws_masker.pseudonym.prf import Prf
 from kong_plugins.aws_masker.schema import key_of, kong_fields, settings_of
 from kong_plugins.aws_masker.seal import OPENED, SEAL, seal_of
-from kong_plugins.aws_masker.text import Memory, values_of
+from kong_plugins.aws_masker.text import MaskSession, values_of
 from kong_plugins.aws_masker.vault.choice import vault_of
-from kong_plugins.aws_masker.vault.protocol import Later, mask_with
+from kong_plugins.aws_masker.vault.protocol import Later
 from kong_plugins.aws_masker.wire.headers import refuse_upgrade, values
-from kong_plugins.aws_masker.wire.providers import Api, api_of, error_body
+from kong_plugins.aws_masker.wire.providers import Api, error_body
 
 NAME = "aws-masker"
 Schema = kong_fields()
@@ -76,58 +87,79 @@ class Plugin:
         self._key = secret
         self._masker = Masker(self._settings, secret)
         self._vault = vault_of(self._settings, os.environ, secret)
+        self._observer = observer_of(self._settings, os.environ, process_metrics())
+        process_watch().add(self._vault)
+        self._histories = Histories()
         given = self._settings.anthropic_api_key
         key = os.environ.get("ANTHROPIC_API_KEY", "") if given is None else given.get_secret_value()
         self._api_key = key.strip()  # a file's last line ends with a newline
 
     def access(self, kong: Any) -> None:
         """Mask the request; nothing of it goes upstream unless that worked (or the mode is `observe`)."""
-        api = Api.OTHER
+        exchange = Exchange("kong", mode=self._settings.mode)
         try:
             path, _, query = kong.request.get_path_with_query().partition("?")
             path = unquote(path)
-            api = api_of(path)
+            exchange.arrived(path)
+            exchange.request = _id(kong)
             if self._settings.mode == "observe":
-                self._observe(kong, path, query)
+                self._observe(kong, exchange, path, query)
             else:
-                self._enforce(kong, path, query)
+                self._enforce(kong, exchange, path, query)
+            exchange.sent = True
         except Exception as error:  # noqa: BLE001 - the edge: whatever it is, the request ends here
-            refuse(kong, api, error, MaskingFailed())
+            shown = refuse(kong, exchange.api, error, MaskingFailed(), exchange.request)
+            self._observer.request(exchange.asked(shown.code, shown.status))
+        else:
+            self._observer.request(exchange.asked(SENT))
 
     def response(self, kong: Any) -> None:
         """Restore an answer that Kong holds whole."""
-        api = Api.OTHER
+        exchange = Exchange("kong")
         try:
             marked = _marked(kong)
             if marked is None or marked.observed:  # without a mark, another plugin answered before `access` ran
                 return
-            api = marked.api
+            exchange.resumed(marked.request, marked.api, marked.tenant)
             body = kong.service.response.get_raw_body()
             if body:
-                self._restore(kong, marked, body)
+                self._restore(kong, marked, body, exchange)
         except Exception as error:  # noqa: BLE001 - the edge: the client gets an answer, whatever it is
-            replace_answer(kong, api, error)
+            replace_answer(kong, exchange.api, error, exchange.request)
+            self._tell(exchange.answered(success=False))
+        else:
+            self._tell(exchange.answered())
 
     def log(self, kong: Any) -> None:
-        """Log what was masked, if that is wanted. Runs when the client has its answer."""
-        observes = self._settings.mode == "observe"
-        if not (observes or self._settings.log_masked_requests):
-            return
-        marked = _marked(kong)
-        if marked is not None and marked.counts:
-            event = "request_would_be_masked" if observes else "request_masked"
-            log.info(event, request=marked.request, api=marked.api.value, families=marked.counts)
+        """Tell of what the Lua plugin did: it has no other way to. Runs when the client has its answer."""
+        told = kong.ctx.shared.get(TOLD)
+        if told:
+            for record in lua.records(told):
+                self._tell(record)
 
-    def _enforce(self, kong: Any, path: str, query: str) -> None:
+    def close(self) -> None:
+        """Tell what is still to be told, and close what connections there are."""
+        self._observer.close()
+        self._vault.close()
+
+    def _tell(self, record: Record | None) -> None:
+        if isinstance(record, AnswerRecord):
+            self._observer.answer(record)
+        elif record is not None:
+            self._observer.request(record)
+
+    def _enforce(self, kong: Any, exchange: Exchange, path: str, query: str) -> None:
         """Mask, then mark: under `MsgPack:1` a failure between the two must not leave a mark."""
         arrived = self._arrived(kong)
-        masked, tenant = self._masked(kong, Head(path, arrived.headers, query), arrived.body)
+        masked, tenant = self._masked(kong, exchange, Head(path, arrived.headers, query), arrived.body)
         _forward(kong, arrived, self._sent(masked), masked.body, changed=masked.changed)
-        kong.ctx.shared.set(mark.NAME, self._mark(kong, masked, tenant).dump())
+        kong.ctx.shared.set(mark.NAME, self._mark(exchange.request, masked, tenant).dump())
         if masked.signed:
-            log.warning("values_in_signed_blocks", api=masked.api.value, families=masked.signed)
+            log.warning(
+                "values_in_signed_blocks", request=exchange.request, api=masked.api.value, families=dict(masked.signed)
+            )
 
-    def _mark(self, kong: Any, masked: MaskedRequest, tenant: str) -> Mark:
+    def _mark(self, request: str, masked: MaskedRequest, tenant: str) -> Mark:
         """Return the mark of a masked request.
 
         A stream is restored where nobody can be asked, so what its answer may repeat goes with the mark: what earlier
@@ -140,23 +172,29 @@ class Plugin:
                 mapping = values_of(self._vault.entries(tenant)) | mapping
             networks = self._masker.networks(mapping, tenant)
         limit = self._settings.max_decompressed_size
-        return Mark(_id(kong), masked.api, tenant, masked.stream, False, limit, mapping, networks, masked.counts)
+        return Mark(request, masked.api, tenant, masked.stream, False, limit, mapping, networks, masked.counts)
 
-    def _observe(self, kong: Any, path: str, query: str) -> None:
+    def _observe(self, kong: Any, exchange: Exchange, path: str, query: str) -> None:
         """Find out what masking would do, and let the request pass as it came."""
         counts: dict[str, int] = {}
         stream = False
         try:
             arrived = self._arrived(kong)
             _forward(kong, arrived, arrived.headers, arrived.body, changed=False)
-            masked, _ = self._masked(kong, Head(path, arrived.headers, query), arrived.body)
+            masked, _ = self._masked(kong, exchange, Head(path, arrived.headers, query), arrived.body)
             counts, stream = masked.counts, masked.stream
         except NotMasked:  # a seal that cannot be taken off: nobody could read the request
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing changes for the request
             code = error.code if isinstance(error, MaskerError) else MaskingFailed.code
-            log.warning("request_would_be_refused", api=api_of(path).value, code=code, **describe(error))
-        marked = Mark(_id(kong), api_of(path), "", stream, observed=True, counts=counts)
+            log.warning(
+                "request_would_be_refused",
+                request=exchange.request,
+                api=exchange.api.value,
+                code=code,
+                **describe(error),
+            )
+        marked = Mark(exchange.request, exchange.api, "", stream, observed=True, counts=counts)
         kong.ctx.shared.set(mark.NAME, marked.dump())
 
     def _arrived(self, kong: Any) -> _Arrived:
@@ -180,14 +218,16 @@ class Plugin:
         ]
         return _Arrived(headers, plain, opened, bool(body))
 
-    def _masked(self, kong: Any, head: Head, body: bytes) -> tuple[MaskedRequest, str]:
+    def _masked(self, kong: Any, exchange: Exchange, head: Head, body: bytes) -> tuple[MaskedRequest, str]:
         """Return the masked request and its tenant; the mapping is in the vault before anything can go upstream."""
         tenant = self._tenant(kong.client.get_consumer())
 
-        def mask(memory: Memory) -> MaskedRequest:
-            return mask_request(head, body, self._masker.session(tenant, memory), self._settings)
+        def mask(session: MaskSession) -> MaskedRequest:
+            return mask_request(head, body, session, self._settings)
 
-        return mask_with(self._vault, tenant, mask), tenant
+        exchange.tenant, exchange.size = tenant, len(body)
+        session = partial(self._masker.session, tenant)
+        return exchange.mask(self._vault, tenant, session, self._histories, mask), tenant
 
     def _tenant(self, consumer: Mapping[str, Any] | None) -> str:
         """Return whose mappings to use; the prefixes keep a consumer apart from a namespace of the same name."""
@@ -212,14 +252,15 @@ class Plugin:
             headers.append((b"x-api-key", self._api_key.encode()))
         return headers
 
-    def _restore(self, kong: Any, marked: Mark, body: bytes) -> None:
+    def _restore(self, kong: Any, marked: Mark, body: bytes, exchange: Exchange) -> None:
         status = kong.service.response.get_status()
         # `kong.service.response.get_headers` gives nothing for a buffered answer: a proxy table, which Kong cannot
         # send (`kong/pdk/service/response.lua`). The client's headers are by now the upstream's.
         headers = _pairs(kong.response.get_headers(_MAX_HEADERS))
         lookup = self._masker.lookup(marked.mapping, marked.tenant, Later(self._vault, marked.tenant))
-        restorer = ResponseRestorer(marked.api, status, headers, lookup, self._settings)
-        restored = restorer.feed(body) + restorer.close()
+        exchange.tally, exchange.answer_size = Tally(lookup, Prf(self._key, marked.tenant)), len(body)
+        restorer = ResponseRestorer(marked.api, status, headers, exchange.tally, self._settings)
+        restored = exchange.restore(lambda: restorer.feed(body) + restorer.close())
         replaced, removed = _changes(headers, restorer.headers)
         if restored == body and not removed:
             return
@@ -228,17 +269,21 @@ class Plugin:
         kong.response.exit(status, restored, replaced)
 
 
-def refuse(kong: Any, api: Api, error: Exception, unforeseen: MaskerError) -> None:
-    """Answer the client with `error`, or with `unforeseen` where it is none of ours and may hold a value."""
+def refuse(kong: Any, api: Api, error: Exception, unforeseen: MaskerError, request: str = "") -> MaskerError:
+    """Answer the client with `error`, or with `unforeseen` where it is none of ours and may hold a value.
+
+    Returns what the client was told. `request`: its id, as far as it is known.
+    """
     shown = error if isinstance(error, MaskerError) else unforeseen
     kong.response.exit(shown.status, error_body(api, shown), {"Content-Type": "application/json"})
-    log.warning("request_failed", api=api.value, code=shown.code, **describe(error))
+    log.warning("request_failed", request=request, api=api.value, code=shown.code, **describe(error))
+    return shown
 
 
-def replace_answer(kong: Any, api: Api, error: Exception) -> None:
+def replace_answer(kong: Any, api: Api, error: Exception, request: str = "") -> None:
     """Answer the client with `error` instead of what the upstream sent, of which nothing but headers is left."""
     kong.response.clear_header("content-encoding")
-    refuse(kong, api, error, RestoreFailed())
+    refuse(kong, api, error, RestoreFailed(), request)
 
 
 def _forward(kong: Any, arrived: _Arrived, headers: HeaderList, body: bytes, *, changed: bool) -> None:

@@ -136,6 +136,9 @@ def test_a_call_that_came_before_sigterm_is_answered(start: Start) -> None:
     connection.send(event.SerializeToString())
     os.kill(worker, signal.SIGTERM)
     os.kill(worker, signal.SIGCONT)
+    assert connection.receive() == b"kong.ctx.shared.get"
+    connection.receive()
+    connection.send(b"")
     assert connection.receive() == b""
     assert protocol.RpcReturn.FromString(connection.receive()).sequence == 9
 

@@ -31,6 +31,11 @@ def listen_option(command: _Command) -> _Command:
 
 
 def _address(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, int]:
+    return address(value)
+
+
+def address(value: str) -> tuple[str, int]:
+    """Read HOST:PORT, an IPv6 address in brackets. Raises click.BadParameter."""
     host, colon, port = value.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:

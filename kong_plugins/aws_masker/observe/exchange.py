@@ -49,6 +49,10 @@ class Exchange:
         self._path = path
         self.api = api_of(path)
 
+    def resumed(self, request: str, api: Api, tenant: str) -> None:
+        """Take note of whose answer this is."""
+        self.request, self.api, self.tenant = request, api, tenant
+
     def mask(
         self,
         vault: Vault,

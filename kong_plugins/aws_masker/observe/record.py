@@ -91,7 +91,7 @@ class RequestRecord:
     @property
     def decision(self) -> Decision:
         """What was done with the request."""
-        if self.mode == "observe":
+        if self.mode == "observe" and self.sent:
             return "observed"
         if self.sent:
             return "masked" if self.masked else "passed"

@@ -6,10 +6,11 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
+from functools import cache
 from weakref import WeakKeyDictionary
 
 from kong_plugins.aws_masker.errors import MaskerError
-from kong_plugins.aws_masker.observe.metrics import Metrics, is_away
+from kong_plugins.aws_masker.observe.metrics import Metrics, is_away, process_metrics
 from kong_plugins.aws_masker.vault.protocol import Status, Vault
 
 PERIOD = 5.0
@@ -71,3 +72,9 @@ class VaultWatch:
                     vault.memory("")
             del away
             self.refresh()
+
+
+@cache
+def process_watch() -> VaultWatch:
+    """Return the watch that all of this process's plugins share."""
+    return VaultWatch(process_metrics())

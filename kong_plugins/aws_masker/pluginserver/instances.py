@@ -137,6 +137,11 @@ class Instances:
                     plugin = self._plugins[config] = self._make(_parsed(config))
         return plugin
 
+    def end(self) -> None:
+        """Close the plugins of this process: it ends."""
+        for plugin in list(self._plugins.values()):
+            plugin.close()
+
     def _config(self, number: int) -> bytes:
         """Return the configuration of an instance; a closed one is not looked for, as Kong sends it no events."""
         config = self._configs.get(number)

@@ -15,6 +15,7 @@ import structlog
 
 from kong_plugins.aws_masker import __version__
 from kong_plugins.aws_masker.cli.edge import edge
+from kong_plugins.aws_masker.cli.options import address
 from kong_plugins.aws_masker.errors import ConfigError
 from kong_plugins.aws_masker.observe.logs import LogFormat, configure, log
 from kong_plugins.aws_masker.plugin import Plugin
@@ -46,6 +47,10 @@ def _mode(_context: click.Context, _option: click.Parameter, text: str) -> int:
     return mode
 
 
+def _address(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[str, int] | None:
+    return None if text is None else address(text)
+
+
 @click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="aws-masker-pluginserver", message="%(prog)s %(version)s")
 @click.option("--dump", is_flag=True, help="Print what Kong's query command has to, and end.")
@@ -65,6 +70,13 @@ def _mode(_context: click.Context, _option: click.Parameter, text: str) -> int:
     show_default=f"one for each CPU, up to {_MAX_WORKERS}",
     help="Processes that mask.",
 )
+@click.option(
+    "--metrics-address",
+    "pages",
+    metavar="HOST:PORT",
+    callback=_address,
+    help="Where to serve /metrics, /healthz and /readyz, such as 127.0.0.1:9105; by default nowhere.",
+)
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="The least to log.")
 @click.option(
     "--log-format",
@@ -74,7 +86,14 @@ def _mode(_context: click.Context, _option: click.Parameter, text: str) -> int:
     help="auto: for people on a terminal, else JSON.",
 )
 def main(  # noqa: PLR0913 - one for each option
-    *, dump: bool, path: Path | None, socket_mode: int, workers: int, log_level: str, log_format: LogFormat
+    *,
+    dump: bool,
+    path: Path | None,
+    socket_mode: int,
+    workers: int,
+    pages: tuple[str, int] | None,
+    log_level: str,
+    log_format: LogFormat,
 ) -> None:
     """Run the plugin `aws-masker` for Kong, which starts this command and asks it what the plugin is.
 
@@ -94,7 +113,7 @@ def main(  # noqa: PLR0913 - one for each option
         log.info("server_started", socket=str(path), workers=workers, version=__version__)
         made = path.stat().st_ino
         try:
-            Supervisor(listener, instances, workers).run()
+            Supervisor(listener, instances, workers, pages=pages).run()
         finally:
             if path.exists() and path.stat().st_ino == made:  # else a newer server listens there
                 path.unlink()

@@ -37,6 +37,8 @@ from google.protobuf.message import DecodeError
 from kong_plugins.aws_masker import plugin as masker
 from kong_plugins.aws_masker.errors import MaskingFailed
 from kong_plugins.aws_masker.observe.logs import describe, log
+from kong_plugins.aws_masker.observe.metrics import process_metrics
+from kong_plugins.aws_masker.observe.record import RequestRecord
 from kong_plugins.aws_masker.pluginserver import protocol
 from kong_plugins.aws_masker.pluginserver.casualties import Casualties
 from kong_plugins.aws_masker.pluginserver.channel import Channel, pdk
@@ -148,7 +150,10 @@ def _fail(phase: str, kong: Any, frames: Frames, error: Exception) -> None:
         if phase == "response":
             masker.replace_answer(kong, api, error)
         else:
-            masker.refuse(kong, api, error, MaskingFailed())
+            shown = masker.refuse(kong, api, error, MaskingFailed())
+            process_metrics().request(
+                RequestRecord("", "kong", "", api.value, outcome=shown.code, status=shown.status, sent=False)
+            )
     except Gone:
         raise
     except Exception as second:  # noqa: BLE001 - the last resort

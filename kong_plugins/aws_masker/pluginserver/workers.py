@@ -17,8 +17,12 @@ import selectors
 import signal
 import socket
 import time
+from collections.abc import Callable
+from functools import partial
 
 from kong_plugins.aws_masker.observe.logs import describe, log
+from kong_plugins.aws_masker.observe.metrics import Shared, WorkerMetrics
+from kong_plugins.aws_masker.pluginserver import exposition
 from kong_plugins.aws_masker.pluginserver.casualties import Casualties
 from kong_plugins.aws_masker.pluginserver.connections import Connections
 from kong_plugins.aws_masker.pluginserver.instances import Instances
@@ -39,8 +43,24 @@ _TURN = 1.0
 class Supervisor:
     """Keeps the workers running. To be used in the main thread, with no other thread running."""
 
-    def __init__(self, listener: socket.socket, instances: Instances, count: int, grace: float = GRACE) -> None:
-        """`count` workers accept connections on `listener`; see `workers` for `grace`, in seconds."""
+    def __init__(
+        self,
+        listener: socket.socket,
+        instances: Instances,
+        count: int,
+        grace: float = GRACE,
+        pages: exposition.Address | None = None,
+    ) -> None:
+        """`count` workers accept connections on `listener`; see `workers` for `grace`, in seconds.
+
+        `pages`: where metrics and health are served, by a process of its own; None for nowhere. Raises ConfigError
+        where there is no place to count in.
+        """
+        self._pages = pages
+        self._shared = Shared() if pages else None
+        self._metrics = WorkerMetrics()
+        self._metrics.wanted.set(count)
+        self._server_of_pages: int | None = None
         self._listener = listener
         self._instances = instances
         self._grace = grace
@@ -58,7 +78,8 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, {*_STOP, signal.SIGCHLD})
         begun = float("-inf")
         while os.getppid() == parent:
-            if None in self._workers.values() and time.monotonic() >= begun + _TURN:
+            missing = None in self._workers.values() or (self._pages and self._server_of_pages is None)
+            if missing and time.monotonic() >= begun + _TURN:
                 begun = time.monotonic()
                 self._start()
             told = signal.sigtimedwait({*_STOP, signal.SIGCHLD}, _TURN)
@@ -68,23 +89,38 @@ class Supervisor:
         log.info("server_stopping")
         self._listener.close()
         self._end()
+        if self._shared is not None:
+            self._shared.remove()
 
     def _start(self) -> None:
         """Start the workers that are missing."""
         for number, process in self._workers.items():
             if process is None:
-                self._workers[number] = self._fork(number)
+                self._workers[number] = self._fork(partial(self._be_worker, number))
+        self._metrics.alive.set(len(self._workers))
+        if self._pages is not None and self._shared is not None and self._server_of_pages is None:
+            self._server_of_pages = self._fork(partial(self._be_server_of_pages, self._pages, self._shared))
 
-    def _fork(self, number: int) -> int:
-        """Start worker `number` and return its process id."""
+    def _be_worker(self, number: int) -> None:
+        if self._shared is not None:
+            self._shared.enter(number)
+        server = Server(self._instances, Room(self._casualties.desk(number)))
+        _work(self._listener, server, self._grace, self._lifeline)
+        self._instances.end()
+
+    def _be_server_of_pages(self, address: exposition.Address, shared: Shared) -> None:
+        self._listener.close()
+        exposition.run(address, shared, self._lifeline)
+
+    def _fork(self, work: Callable[[], None]) -> int:
+        """Start a process that does `work`, and return its id."""
         process = os.fork()
         if process:
             return process
         status = 1
         try:
             os.close(self._held)
-            server = Server(self._instances, Room(self._casualties.desk(number)))
-            _work(self._listener, server, self._grace, self._lifeline)
+            work()
             status = 0
         except BaseException as error:  # noqa: BLE001 - must not return into the supervisor's code
             log.error("worker_failed", **describe(error))
@@ -98,12 +134,26 @@ class Supervisor:
                 ended, status = os.waitpid(process, os.WNOHANG)
                 if ended:
                     self._workers[number] = None
+                    self._count_end(number)
                     sizes = self._casualties.died(number)
                     log.error("worker_ended", status=os.waitstatus_to_exitcode(status), sizes_of_bodies=sizes)
+        pages = self._server_of_pages
+        if pages is not None and os.waitpid(pages, os.WNOHANG)[0]:
+            self._server_of_pages = None
+            log.error("server_of_metrics_ended")
+
+    def _count_end(self, number: int) -> None:
+        self._metrics.ended.inc()
+        self._metrics.alive.set(sum(process is not None for process in self._workers.values()))
+        if self._shared is not None:
+            self._shared.left(number)
 
     def _end(self) -> None:
         """Have the workers drain; end those that take too long."""
         deadline = time.monotonic() + self._grace + _TURN
+        if self._server_of_pages is not None:  # at once, for the server that takes our place needs its address
+            os.kill(self._server_of_pages, signal.SIGKILL)
+            os.waitpid(self._server_of_pages, 0)
         left = {process for process in self._workers.values() if process is not None}
         for process in left:
             os.kill(process, signal.SIGTERM)
