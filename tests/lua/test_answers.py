@@ -116,7 +116,7 @@ def _responses(draw: st.DrawFn) -> list[Json | str]:
     ]
 
 
-_STREAMS: dict[Api, st.SearchStrategy[list[Json | str]]] = {
+_STREAMS: dict[Api, st.SearchStrategy[list[Any]]] = {
     Api.ANTHROPIC: _messages(),
     Api.OPENAI_CHAT: _chunks(),
     Api.OPENAI_RESPONSES: _responses(),

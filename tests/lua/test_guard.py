@@ -58,7 +58,7 @@ def test_without_an_id_of_its_own_no_request_passes(lua: Lua, request_id: bytes 
         assert lua.exchange(mark, request=request_id).access() == _refusal("/v1/messages", NotMasked())
 
 
-_BROKEN = (
+_BROKEN: tuple[dict[str, Any], ...] = (
     {"api": "gone"}, {"api": "x"}, {"stream": "gone"}, {"stream": 1}, {"observed": "gone"}, {"observed": None},
     {"limit": "x"},
     {"mapping": "gone"}, {"mapping": []}, {"networks": "gone"}, {"networks": [[]]}, {"networks": [["10.1.0.0",
