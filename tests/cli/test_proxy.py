@@ -45,7 +45,7 @@ def connect(process: subprocess.Popen[bytes]) -> httpx2.Client:
     """Return a client of the proxy, whose first line tells where it listens."""
     assert process.stdout is not None
     line = process.stdout.readline().decode()
-    assert line.startswith("Listening on http://127.0.0.1:")
+    assert line.startswith("Listening on http")
     return httpx2.Client(base_url=line.split()[2].rstrip(","), trust_env=False, timeout=60)
 
 

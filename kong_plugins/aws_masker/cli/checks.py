@@ -14,7 +14,9 @@ from kong_plugins.aws_masker.config import load_settings
 from kong_plugins.aws_masker.errors import ConfigError, MaskerError
 from kong_plugins.aws_masker.keys import MIN_KEY_SIZE, VARIABLE, default_key_file, load_key
 from kong_plugins.aws_masker.proxy.upstream import Upstream
+from kong_plugins.aws_masker.seal import SEAL, new_seal
 from kong_plugins.aws_masker.settings import Settings
+from kong_plugins.aws_masker.wire.headers import Headers
 
 UPSTREAM_TIMEOUT = 10.0  # seconds
 LIBRARIES = (
@@ -23,6 +25,7 @@ LIBRARIES = (
     "brotli",
     "cachetools",
     "click",
+    "cryptography",
     "google-re2",
     "httptools",
     "httpx2",
@@ -32,6 +35,7 @@ LIBRARIES = (
     "protobuf",
     "pydantic",
     "pyyaml",
+    "redis",
     "rich",
     "starlette",
     "structlog",
@@ -117,7 +121,7 @@ def upstream(url: str | None) -> Check:
     if url is None:
         return Check("upstream", "skipped", "not asked for; give --upstream URL")
     try:
-        status = asyncio.run(_head(url))
+        status, _ = asyncio.run(_head(url))
     except ConfigError as error:
         return Check("upstream", "failed", error.detail, "For example: --upstream https://api.anthropic.com")
     except MaskerError as error:
@@ -126,11 +130,28 @@ def upstream(url: str | None) -> Check:
     return Check("upstream", "ok", f"answers with HTTP {status}")
 
 
-async def _head(url: str) -> int:
+def kong(url: str | None, environ: Mapping[str, str], key_file: Path | None) -> Check:
+    """Check that the masker in a Kong answers, and has our key: a request without credentials, sealed by the proxy."""
+    if url is None:
+        return Check("kong", "skipped", "not asked for; give --kong URL")
+    try:
+        seal = new_seal(load_key(environ, key_file))
+        status, headers = asyncio.run(_head(url, b"/v1/messages", [(SEAL, seal.salt.encode())]))
+    except ConfigError as error:
+        return Check("kong", "failed", error.detail, "For example: --kong http://kong:8000, and Kong's AWS_MASKER_KEY.")
+    except MaskerError as error:
+        return Check("kong", "failed", f"{error.code}: {error}", "Is Kong running, and is this its proxy's address?")
+    if not seal.is_proven(headers):
+        remedy = "Enable the plugins on its routes, see docs/kong.md, and give proxy and Kong the same key."
+        return Check("kong", "failed", f"HTTP {status} without the proof of the masker", remedy)
+    return Check("kong", "ok", f"the masker in it answers and has the same key (HTTP {status})")
+
+
+async def _head(url: str, path: bytes = b"/", headers: Headers = ()) -> tuple[int, Headers]:
     connection = Upstream(url, UPSTREAM_TIMEOUT)
     try:
-        response = await connection.send("HEAD", b"/", [(b"host", connection.host)], b"")
+        response = await connection.send("HEAD", path, [(b"host", connection.host), *headers], b"")
         await response.aclose()
-        return response.status_code
+        return response.status_code, response.headers.raw
     finally:
         await connection.aclose()

@@ -26,6 +26,7 @@ COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
 @key_options
 @listen_option
 @click.option("--upstream", metavar="URL", help="Does this API answer? Asked without credentials.")
+@click.option("--kong", metavar="URL", help="Does the masker in this Kong answer, with the same key?")
 @click.pass_context
 def doctor(  # noqa: PLR0913  one for each option
     context: click.Context,
@@ -35,6 +36,7 @@ def doctor(  # noqa: PLR0913  one for each option
     key_file: Path | None,
     listen: tuple[str, int],
     upstream: str | None,
+    kong: str | None,
 ) -> None:
     """Check the key, the settings, the libraries, the address, the upstream and the masking itself.
 
@@ -49,6 +51,7 @@ def doctor(  # noqa: PLR0913  one for each option
         selftest.masking(settings),
         checks.port(*listen),
         checks.upstream(upstream),
+        checks.kong(kong, os.environ, key_file),
     ]
     if form == "json":
         write(orjson.dumps([check._asdict() for check in done], option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
