@@ -105,7 +105,9 @@ def test_no_upstream(seen: Lab, tmp_path: Path) -> None:
     """nginx's own errors go through the filters, too."""
     with nginx(tmp_path, "http://127.0.0.1:1", seen.nginx.folder.parent / "sidecar.sock", WITNESS) as urls:
         answers = [
-            httpx2.post(f"{urls.kong}/v1/messages", content=messages("?"), headers=HEADERS | more, trust_env=False)
+            httpx2.post(
+                f"{urls.kong}/v1/messages", content=messages("?"), headers=HEADERS | more, trust_env=False, verify=False
+            )
             for more in ({}, UNBUFFERED)
         ]
         phases = [_phases(urls, answer) for answer in answers]
