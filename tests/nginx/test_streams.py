@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from threading import Event
 
+import anyio
 import httpx2
 import orjson
 import pytest
@@ -22,7 +24,7 @@ from tests.e2e.project import Planted
 from tests.kong.bodies import HEADERS, everything, messages, said
 from tests.kong.exchange import Exchange
 from tests.nginx import events
-from tests.nginx.events import PATHS, Turns, acknowledged, answer, crlf, events_of, received_by, streamed, told
+from tests.nginx.events import PATHS, TYPE, Turns, acknowledged, answer, crlf, events_of, received_by, streamed, told
 from tests.nginx.lab import Lab
 
 
@@ -190,6 +192,38 @@ def test_the_api_dies_in_the_middle(here: Lab, planted: Planted) -> None:
     here.upstream.instead = None
     here.upstream.script = answer
     _whole("messages", _ask(here, "messages", text), text)
+
+
+def test_a_client_that_goes_away(here: Lab, planted: Planted) -> None:
+    """The API is told, so that it stops; the request ends, and the next one works."""
+    gone = Event()
+
+    async def upstream(scope: Scope, receive: Receive, send: Send) -> None:
+        first = events_of("messages", received_by(scope))[0]
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", TYPE)]})
+        async with anyio.create_task_group() as both:
+
+            async def listen() -> None:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                gone.set()
+                both.cancel_scope.cancel()
+
+            both.start_soon(listen)
+            while True:
+                await send({"type": "http.response.body", "body": first, "more_body": True})
+                await anyio.sleep(0.01)
+
+    here.upstream.instead = upstream
+    with here.client() as client:
+        body = messages(planted.log, stream=True)
+        with client.stream("POST", "/v1/messages", content=body, headers=HEADERS) as response:
+            assert b"message_start" in next(response.iter_raw())
+    assert gone.wait(events.PATIENCE)
+    here.idle()
+    here.upstream.instead = streamed("messages")
+    _whole("messages", _ask(here, "messages", planted.log), planted.log)
+    _untold(here, planted)
 
 
 def _coded(coding: str, body: Callable[[Scope], bytes], kind: str) -> ASGIApp:
