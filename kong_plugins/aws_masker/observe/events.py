@@ -49,8 +49,8 @@ class Event(BaseModel):
     event_id: str = Field(description="A UUID, another one for each event.")
     timestamp: int = Field(description="Milliseconds since 1970.")
     request_id: str = Field(description="Kong's id of the request (`X-Kong-Request-Id`), or the proxy's.")
-    success: bool
-    source: Source
+    success: bool = Field(description="No error of ours ended it.")
+    source: Source = Field(description="Whether the Kong plugin or the proxy tells it.")
     version: str = Field(description="Version of the masker.")
     tenant: str = Field(description="Whose mappings were used.")
     api: str = Field(description="`anthropic`, `openai-chat`, `openai-responses` or `other`.")
@@ -63,7 +63,7 @@ class MaskingEvent(Event):
     patterns_applied: _Counts = Field(description="Values masked, by family.")
     total_patterns: _Count = Field(description="Values masked, of all families.")
     processing_time_ms: _Milliseconds = Field(description="Time that masking took, the vault included.")
-    request_size_bytes: _Count
+    request_size_bytes: _Count = Field(description="Size of the request's body as it came.")
     route: str = Field(description="Kind of path: `messages`, `count_tokens`, `responses`, ..., `other`.")
     mode: Literal["enforce", "observe"] = Field(description="With `observe`, nothing was masked, only counted.")
     decision: Decision = Field(description="`passed`: nothing to mask was found. The last three never went upstream.")
@@ -76,8 +76,8 @@ class UnmaskingEvent(Event):
     event_type: Literal["unmasking"] = "unmasking"
     patterns_restored: _Counts = Field(description="Placeholders turned back, each counted once, by family.")
     total_patterns: _Count = Field(description="Placeholders turned back, of all families.")
-    processing_time_ms: _Milliseconds
-    response_size_bytes: _Count
+    processing_time_ms: _Milliseconds = Field(description="Time that restoring took.")
+    response_size_bytes: _Count = Field(description="Size of the answer's body as the upstream sent it.")
     restore_misses: _Count = Field(description="Placeholders of this tenant that nobody knows any more.")
 
 
@@ -92,7 +92,7 @@ class SecurityAlert(Event):
         " tenant that nobody knows any more. `foreign_placeholder`: an answer had one that this tenant and key did not"
         " make: another tenant's, one of another key, or an invention of the model; which, nobody can tell."
     )
-    severity: Severity
+    severity: Severity = Field(description="How urgent it is.")
     patterns: _Counts = Field(description="What it is about, by family; empty where that cannot be told.")
     error: str = Field(description="Our error code, or empty.")
 
@@ -103,7 +103,7 @@ class PerformanceEvent(Event):
     event_type: Literal["performance"] = "performance"
     processing_time_ms: _Milliseconds = Field(description="Our own work on the request, the vault included.")
     stages_ms: dict[str, _Milliseconds] = Field(description="The same by stage: `mask`, `vault`.")
-    request_size_bytes: _Count
+    request_size_bytes: _Count = Field(description="Size of the request's body as it came.")
     level: Literal["normal", "slow", "critical"] = Field(description="`slow` from 100 ms on, `critical` from 500 ms.")
 
 
