@@ -18,7 +18,7 @@ from tests.kong_config.kong_schema import faults_of, filled, lua_pattern
 
 FIELDS = kong_fields()
 RULES = {name: rules for field in FIELDS for name, rules in field.items()}
-SECRETS = {"key", "anthropic_api_key", "redis_password", "vault_key"}
+SECRETS = {"key", "anthropic_api_key", "redis_password", "redis_sentinel_password", "vault_key"}
 MARK = "planted-value"
 KEY = "5a" * 32
 

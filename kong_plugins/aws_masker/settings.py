@@ -174,6 +174,12 @@ class Settings(BaseModel):
     redis_sentinels: tuple[_Text, ...] = Field(
         default=(), description="Sentinels, `host:port` each; else REDIS_SENTINELS, with commas between."
     )
+    redis_sentinel_user: _Text | None = Field(
+        default=None, description="User (ACL) of the Sentinels; else REDIS_SENTINEL_USER."
+    )
+    redis_sentinel_password: Annotated[SecretStr, Field(min_length=1)] | None = Field(
+        default=None, description="Password of the Sentinels; else REDIS_SENTINEL_PASSWORD."
+    )
     redis_prefix: Annotated[str, Field(min_length=1, max_length=64, pattern="^[A-Za-z0-9._-]*$")] = Field(
         default="aws_masker",
         description="What the names of all keys in Redis begin with. Deployments with masking keys of their own that"

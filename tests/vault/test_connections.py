@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,11 +95,16 @@ def test_sentinels_and_a_failover(run: Run, make: Make) -> None:
         f"sentinel monitor main 127.0.0.1 {primary.port} 1",
         "sentinel down-after-milliseconds main 300",
         "sentinel failover-timeout main 2000",
+        "requirepass watched",
     )
-    sentinel = run(*watch, sentinel=True)
+    sentinel = run(*watch, sentinel=True, password="watched")
     wait_for(lambda: replica.do("INFO", "replication")["master_link_status"] == "up", "replication")
     wait_for(lambda: len(sentinel.do("SENTINEL", "REPLICAS", "main")) == 1, "the Sentinel sees the replica")
-    address = {"redis_sentinel_master": "main", "redis_sentinels": ["127.0.0.1:1", f"127.0.0.1:{sentinel.port}"]}
+    address: dict[str, Any] = {
+        "redis_sentinel_master": "main",
+        "redis_sentinels": ["127.0.0.1:1", f"127.0.0.1:{sentinel.port}"],
+        "redis_sentinel_password": "watched",
+    }
     vault = make(**address, **STRICT)
     keep(vault, "before")
     wait_for(lambda: replica.do("DBSIZE") == primary.do("DBSIZE"), "the replica has it")
@@ -114,8 +120,9 @@ def test_sentinels_and_a_failover(run: Run, make: Make) -> None:
     wait_for(kept, "the next primary")
     assert names(make(replica)) == [b"before", b"after"]
     assert names(make(**address, **STRICT)) == [b"before", b"after"]
-    with pytest.raises(VaultUnavailable):
-        names(make(**{**address, "redis_sentinel_master": "other"}, **STRICT))
+    for wrong in ({"redis_sentinel_master": "other"}, {"redis_sentinel_password": "wrong"}):
+        with pytest.raises(VaultUnavailable):
+            names(make(**{**address, **wrong}, **STRICT))
 
 
 def cluster(run: Run) -> list[Server]:

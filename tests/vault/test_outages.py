@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from kong_plugins.aws_masker.errors import VaultOperationFailed, VaultRefused, VaultUnavailable
 from kong_plugins.aws_masker.text import Entry
+from kong_plugins.aws_masker.vault.protocol import Collision
 from kong_plugins.aws_masker.vault.redis_vault import RedisVault
 from tests.vault.conftest import Make, Run
 from tests.vault.servers import PATIENCE, Server, Slow, wait_for
@@ -94,6 +95,25 @@ def test_with_fallback_requests_go_on_and_what_is_missing_is_written(run: Run, m
     wait_for(lambda: recovered(vault, "before") == ["before"], "normal service")
     assert not vault.status().fallback
     assert {line["event"] for line in logs} >= {"vault_store_away", "vault_writes_pending", "vault_writes_done"}
+
+
+def test_one_placeholder_given_to_two_values_in_an_outage(run: Run, make: Make) -> None:
+    """The first to be written keeps it. The other process learns that, and masks its value otherwise from then on."""
+    server = run()
+    one, two = make(server, **WITH), make(server, **WITH)
+    server.kill()
+    one.remember(TENANT, {b"mask-1": Entry(b"acme-first", "bucket")})
+    two.remember(TENANT, {b"mask-1": Entry(b"acme-second", "bucket"), b"mask-2": Entry(b"acme-2", "bucket")})
+    server.start()
+    wait_for(lambda: not one.status().pending and not two.status().pending, "what is missing is written")
+    values = {bytes(vault.entries(TENANT)[b"mask-1"].value) for vault in (one, two) if recovered(vault, "3") == ["3"]}
+    assert len(values) == 1
+    reader = make(server)
+    assert {entry.value for entry in reader.memory(TENANT).names()} == {*values, b"acme-2", b"acme-3"}
+    for vault in (one, two):
+        for value in {b"acme-first", b"acme-second"} - values:
+            with pytest.raises(Collision):
+                vault.remember(TENANT, {b"mask-1": Entry(value, "bucket")})
 
 
 def test_redis_that_was_never_there(make: Make, run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -159,6 +160,38 @@ def test_a_request_that_collides_is_masked_once_more(server: Server, make: Make)
         assert [entry.value for entry in vault.memory(TENANT).names()] == [b"first", b"second"]
 
 
+def test_many_at_once_agree(server: Server, make: Make) -> None:
+    """Threads of several vaults, which give contested placeholders to values of their own: each has one holder."""
+    vaults = [make(server) for _ in range(3)]
+    won: list[tuple[bytes, bytes]] = []
+    start = threading.Barrier(6)
+
+    def work(number: int) -> None:
+        vault = vaults[number % 3]
+        start.wait()
+        for step in range(40):
+            vault.memory(TENANT)
+            own = mapping(f"{number}-{step}", family="bucket")
+            contested = {b"contested-%d" % step: Entry(b"of-%d" % number, "bucket")}
+            try:
+                vault.remember(TENANT, own | contested)
+                won.extend((name, entry.value) for name, entry in contested.items())
+            except Collision:
+                vault.remember(TENANT, own)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == len(dict(won)) == 40
+    for vault in (*vaults, make(server)):
+        memory = vault.memory(TENANT)
+        assert len(memory.names()) == 6 * 40 + 40
+        for name, value in won:
+            assert memory.entry(name) == Entry(value, "bucket")
+
+
 def test_most_entries_bound_a_tenant(server: Server, make: Make) -> None:
     """What was used least recently goes first, in Redis too."""
     one, two = make(server, max_entries=100), make(server, max_entries=100)
@@ -207,6 +240,21 @@ def test_time_to_live_counts_from_the_last_use(server: Server, make: Make, monke
     age(server, 600)
     assert known(make(server, mapping_ttl=1000), "used", "unused") == []
     assert all(server.do("PTTL", name) > 0 for name in server.do("KEYS", "*{*"))
+
+
+def test_a_tenant_that_is_nearly_full_notes_uses_more_often(
+    server: Server, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that Redis lets go what is not in use, and not what one process uses all the time without adding to it."""
+    clock = Clock()
+    busy, other = make(server, max_entries=100), make(server, max_entries=100)
+    monkeypatch.setattr(busy, "_clock", clock)
+    busy.remember(TENANT, mapping("used", *map(str, range(70))))
+    clock.now += 61
+    time.sleep(0.01)  # Redis counts uses in milliseconds
+    busy.remember(TENANT, mapping("used"))
+    other.remember(TENANT, mapping(*map(str, range(100, 180))))
+    assert known(make(server, max_entries=100), "used", "100", "179") == ["used", "100", "179"]
 
 
 def test_restoring_counts_as_a_use(server: Server, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,6 +364,21 @@ def test_later_asks_when_it_has_to(server: Server, make: Make) -> None:
     assert later.entry(b"mask-logs") == Entry(b"acme-logs", "bucket")
     assert [entry.value for entry in later.names()] == [b"acme-logs"]
     assert count(server, "evalsha") == 1
+
+
+def test_the_status_tells_what_was_done(server: Server, make: Make) -> None:
+    """Counts by kind; `pending` is what Redis does not have."""
+    vault = make(server)
+    assert vault.status().operations == {}
+    vault.memory(TENANT)
+    vault.remember(TENANT, mapping("1"))
+    vault.remember(TENANT, mapping("1"))
+    status = vault.status()
+    assert (status.kind, status.tenants, status.pending, status.breaker) == ("redis", 1, 0, "closed")
+    assert (status.connected, status.fallback) == (True, False)
+    assert status.operations == {"read": 1, "write": 1}
+    assert status.errors == {}
+    assert status.latency > 0
 
 
 def test_asking_makes_no_tenant(server: Server, make: Make) -> None:

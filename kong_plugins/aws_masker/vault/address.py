@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from pydantic import SecretStr
 from redis import Redis, RedisCluster
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as NoConnection
@@ -35,6 +36,8 @@ class Address:
     socket: str | None
     master: str | None
     """The name under which the Sentinels know the primary."""
+    sentinel_user: str | None
+    sentinel_password: str | None
     cluster: bool
     database: int
     user: str | None
@@ -63,15 +66,16 @@ def address_of(settings: Settings, environ: Mapping[str, str]) -> Address | None
     cluster = find.flag(settings.redis_cluster_mode, "REDIS_CLUSTER_MODE")
     database = find.number(settings.redis_database, "REDIS_DB", 0, 0)
     port = find.number(settings.redis_port, "REDIS_PORT", _PORT, 1)
-    password = None if settings.redis_password is None else settings.redis_password.get_secret_value()
     address = Address(
         nodes=tuple(_host_and_port(node) for node in sentinels) if master else ((host or "", port),),
         socket=socket,
         master=master,
+        sentinel_user=find.text(settings.redis_sentinel_user, "REDIS_SENTINEL_USER"),
+        sentinel_password=find.secret(settings.redis_sentinel_password, "REDIS_SENTINEL_PASSWORD"),
         cluster=cluster,
         database=database,
         user=find.text(settings.redis_user, "REDIS_USER"),
-        password=find.text(password, "REDIS_PASSWORD"),
+        password=find.secret(settings.redis_password, "REDIS_PASSWORD"),
         tls=find.flag(settings.redis_ssl_enabled, "REDIS_SSL"),
         verify=settings.redis_ssl_verify,
         authorities=find.text(settings.redis_ssl_ca, "REDIS_SSL_CA"),
@@ -107,7 +111,8 @@ def connect(address: Address) -> Client:
             "ssl_ca_certs": address.authorities,
         }
     if address.master:
-        nodes, theirs = list(address.nodes), _for_sentinels(options)
+        nodes = list(address.nodes)
+        theirs = options | {"username": address.sentinel_user, "password": address.sentinel_password}
         sentinel: Any = Sentinel(nodes, sentinel_kwargs=theirs, db=address.database, **options)  # type: ignore[no-untyped-call]
         primary: Redis = sentinel.master_for(address.master)
         return primary
@@ -121,11 +126,6 @@ def connect(address: Address) -> Client:
         return Redis(unix_socket_path=address.socket, db=address.database, **options)
     ((host, port),) = address.nodes
     return Redis(host=host, port=port, db=address.database, **options)
-
-
-def _for_sentinels(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Sentinels are reached the same way, but as a rule without a password."""
-    return {name: value for name, value in options.items() if name not in ("username", "password")}
 
 
 def _check_authorities(address: Address) -> None:
@@ -168,6 +168,9 @@ class _Finder:
 
     def text(self, option: str | None, variable: str) -> str | None:
         return option or self.environ.get(variable, "").strip() or None
+
+    def secret(self, option: SecretStr | None, variable: str) -> str | None:
+        return self.text(None if option is None else option.get_secret_value(), variable)
 
     def number(self, option: int | None, variable: str, default: int, least: int) -> int:
         if option is not None:

@@ -5,8 +5,9 @@ last one, and one after it only if it had values that are new or whose use is to
 are masked or answers restored.
 
 While Redis is away and `fallback` is on, requests go on with what this process knows; placeholders depend on the key
-only, so all processes still agree. What they could not write, a thread writes when Redis is back. If the fallback is
-off, they are refused at once.
+only, so all processes still agree. What they could not write, a thread writes when Redis is back. (Had two processes
+given one placeholder to two values meanwhile, the first to write it keeps it, and the other's value gets another one
+with its next request.) If the fallback is off, requests are refused at once.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class RedisVault:
         try:
             self.store.run("look up", lambda client: client.ping())
         except VaultUnavailable as error:
-            log.warning("vault_store_away", code=error.code, fallback=self._fallback)
+            log.warning("vault_store_not_reached", code=error.code, fallback=self._fallback)
 
     def memory(self, tenant: str) -> Memory:
         """Return what `tenant` left behind; one round trip. Raises VaultUnavailable, ConfigError; see `Vault`."""
@@ -152,6 +153,8 @@ class RedisVault:
             reply = self.store.exchange(shared.id, shared.since, self._ttl, self._max_entries, items)
             if items and not reply.held:
                 shared.stored(outgoing)
+            if reply.held:
+                log.warning("vault_placeholders_taken", records=len(reply.held))
             taken = taken and not reply.held
             forgotten = shared.forget(reply.forgotten)
             if not forgotten:

@@ -13,6 +13,9 @@ EXTRA = 500
 """Records that a request writes for earlier ones; a request must not wait for all that gathered in an outage."""
 _REFRESHES = 10
 """How often in a record's time to live the store is told that it is still used."""
+_BUSY_REFRESH = 60.0
+"""Seconds instead, at most, for a tenant with more than half of the records it may have: the store will have to choose
+which ones go, so it should know which ones are in use."""
 
 
 class SharedTenant(Tenant):
@@ -109,8 +112,11 @@ class SharedTenant(Tenant):
 
     def _use(self, placeholder: bytes) -> Entry | None:
         entry = super()._use(placeholder)
-        if entry is not None and self._clock() - self._noted.get(placeholder, float("-inf")) >= self._ttl / _REFRESHES:
-            self._due[placeholder] = None
+        if entry is not None:
+            rare = self._ttl / _REFRESHES
+            wait = min(rare, _BUSY_REFRESH) if 2 * len(self._entries) > self._max_entries else rare
+            if self._clock() - self._noted.get(placeholder, float("-inf")) >= wait:
+                self._due[placeholder] = None
         return entry
 
     def _add(self, placeholder: bytes, entry: Entry) -> None:

@@ -129,7 +129,6 @@ class Tenants(Generic[AnyTenant]):
         with self._lock:
             tenant = self.add(name, make)
             tenant.remember(mapping)
-            self._shed()
             return tenant
 
     def add(self, name: str, make: Callable[[], AnyTenant]) -> AnyTenant:
@@ -139,10 +138,11 @@ class Tenants(Generic[AnyTenant]):
             if tenant is None:
                 tenant = self._tenants[name] = make()
             self._tenants.move_to_end(name)
+            self._shed()
             return tenant
 
     def _shed(self) -> None:
-        """Forget the tenants over the bound, and idle ones at the front of the order of use."""
+        """Forget the tenants over the bound, and idle ones at the front of the order of use; never the last one."""
         while len(self._tenants) > 1:
             oldest = next(iter(self._tenants))
             if len(self._tenants) <= self._most and not self._tenants[oldest].is_empty():
