@@ -33,10 +33,12 @@ Changes.__index = Changes
 
 local UNTOUCHED = { SIGNED = true, BLOB = true, BINARY = true }
 
--- `piece(node, leaf, key, scope)` handles pieces and returns what to put in their place, or nil to leave them;
--- without it they are restored as whole texts.
-function Changes.new(raw, restoring, piece)
-  return setmetatable({ text = json.read(raw), restoring = restoring, piece = piece, edits = {}, any = false }, Changes)
+-- `pieces:piece(node, leaf, key, scope)` handles pieces and returns what to put in their place; without it they are
+-- restored as whole texts.
+function Changes.new(raw, restoring, pieces)
+  return setmetatable({
+    text = json.read(raw), restoring = restoring, pieces = pieces, edits = {}, any = false,
+  }, Changes)
 end
 
 function Changes:change(node, new)
@@ -55,23 +57,26 @@ function Changes:append(node, new, held)
   end
 end
 
+local function visit(self, node, leaf, key, scope)
+  if UNTOUCHED[leaf] or (leaf == "URL" and lower(sub(node.text, 1, 5)) == "data:") then
+    return
+  end
+  local old, new = node.text, nil
+  if self.pieces and (leaf == "PIECE" or leaf == "JSON_PIECE") then
+    new = self.pieces:piece(node, leaf, key, scope)
+  elseif leaf == "JSON" or leaf == "JSON_PIECE" then
+    new = self:json(old)
+  else
+    new = self.restoring:whole(old)
+  end
+  if new ~= old then
+    self:change(node, new)
+  end
+end
+
+-- Restores all strings under `rule`; raises NOT_JSON.
 function Changes:over(rule)
-  rules.walk(self.text.tree, rule, function(node, leaf, key, scope)
-    if UNTOUCHED[leaf] or (leaf == "URL" and lower(sub(node.text, 1, 5)) == "data:") then
-      return
-    end
-    local old, new = node.text, nil
-    if self.piece and (leaf == "PIECE" or leaf == "JSON_PIECE") then
-      new = self.piece(node, leaf, key, scope)
-    elseif leaf == "JSON" or leaf == "JSON_PIECE" then
-      new = self:json(old)
-    else
-      new = self.restoring:whole(old)
-    end
-    if new and new ~= old then
-      self:change(node, new)
-    end
-  end)
+  rules.walk(self.text.tree, rule, visit, self)
 end
 
 -- Returns an integer's new digits; as a string if they are none, as `0123` is no number.

@@ -113,16 +113,41 @@ local function fits(text)
   return #digits < #bound or (#digits == #bound and digits <= bound)
 end
 
-local function number_at(state, from)
-  local raw = state.raw
-  local _, to = find(raw, "^-?[0-9]+", from)
-  if not to or find(raw, "^-?0[0-9]", from) then
+-- Returns where the digits that begin at `at` end; refuses where there is none.
+local function digits_end(raw, at)
+  local start, code = at, byte(raw, at)
+  while code and code >= 48 and code <= 57 do
+    at = at + 1
+    code = byte(raw, at)
+  end
+  if at == start then
     refuse()
   end
-  local _, fraction = find(raw, "^%.[0-9]+", to + 1)
-  local _, exponent = find(raw, "^[eE][+-]?[0-9]+", (fraction or to) + 1)
-  local stop = exponent or fraction or to
-  local text = sub(raw, from, stop)
+  return at - 1
+end
+
+-- Returns where the integer that begins at `from` ends, and where the number does.
+local function number_end(raw, from)
+  local first = byte(raw, from) == 45 and from + 1 or from
+  local to = digits_end(raw, first)
+  if to > first and byte(raw, first) == 48 then
+    refuse()
+  end
+  local stop = to
+  if byte(raw, stop + 1) == 46 then
+    stop = digits_end(raw, stop + 2)
+  end
+  local code = byte(raw, stop + 1)
+  if code == 69 or code == 101 then
+    local sign = byte(raw, stop + 2)
+    stop = digits_end(raw, (sign == 43 or sign == 45) and stop + 3 or stop + 2)
+  end
+  return to, stop
+end
+
+local function number_at(state, from)
+  local to, stop = number_end(state.raw, from)
+  local text = sub(state.raw, from, stop)
   local node
   if stop == to and state.lenient then
     node = { kind = INTEGER, text = #text < 20 and text or "0", from = from, token = state.strings }
@@ -278,9 +303,19 @@ local function ascii_escaped(text)
   return (utf8.map((text:gsub('[%c"\\]', escape_of)), ascii_escape_of))
 end
 
+local function is_plain(text)
+  for i = 1, #text do
+    local code = byte(text, i)
+    if code < 32 or code == 34 or code == 92 or code > 127 then
+      return false
+    end
+  end
+  return true
+end
+
 -- Returns `text` as it stands inside a JSON string, without the quotes.
 function json.escaped(text)
-  if not find(text, '[%z\1-\31"\\\128-\255]') then
+  if is_plain(text) then
     return text
   elseif utf8.is_valid(text) then
     return (text:gsub('[%z\1-\31"\\]', escape_of))

@@ -235,29 +235,29 @@ end
 
 local walk_object
 
--- Calls visit(node, leaf, key, scope) for every string under `node`, which stands at `rule`'s place, in the text's
+-- Calls visit(visitor, node, leaf, key, scope) for every string under `node`, which stands at `rule`'s place, in the text's
 -- order; also for keys of free-form data (leaf KEY) and its longer integers (NUMBER). Raises NOT_JSON.
-local function walk(node, rule, visit, key, scope, depth)
+local function walk(node, rule, visit, visitor, key, scope, depth)
   local kind = node.kind
   if kind == STRING then
     if not rule.is_kept then
-      visit(node, rule.leaf, key, scope)
+      visit(visitor, node, rule.leaf, key, scope)
     end
   elseif kind == OBJECT then
-    walk_object(node, rule, visit, scope, depth)
+    walk_object(node, rule, visit, visitor, scope, depth)
   elseif kind == ARRAY then
     if depth >= MAX_DEPTH then
       error(json.NOT_JSON, 0)
     end
     for i = 1, node.count do
-      walk(node[i], rule, visit, key, scope, depth + 1)
+      walk(node[i], rule, visit, visitor, key, scope, depth + 1)
     end
   elseif kind == INTEGER and rule.is_data and #node.text >= SMALLEST_NUMBER and sub(node.text, 1, 1) ~= "-" then
-    visit(node, "NUMBER", key, scope)
+    visit(visitor, node, "NUMBER", key, scope)
   end
 end
 
-function walk_object(node, rule, visit, scope, depth)
+function walk_object(node, rule, visit, visitor, scope, depth)
   if depth >= MAX_DEPTH then
     error(json.NOT_JSON, 0)
   end
@@ -271,9 +271,9 @@ function walk_object(node, rule, visit, scope, depth)
   for i = 1, node.count do
     local key = node.keys[i]
     if rule.is_data then
-      visit(key, "KEY", "", scope)
+      visit(visitor, key, "KEY", "", scope)
     end
-    walk(node.values[i], fields[key.text] or other, visit, key.text, scope, depth + 1)
+    walk(node.values[i], fields[key.text] or other, visit, visitor, key.text, scope, depth + 1)
   end
 end
 
@@ -286,5 +286,5 @@ return {
   policies = policies,
   FREE = named["common.FREE"],
   scope_of = scope_of,
-  walk = function(node, rule, visit) walk(node, rule, visit, "", {}, 0) end,
+  walk = function(node, rule, visit, visitor) walk(node, rule, visit, visitor, "", {}, 0) end,
 }

@@ -14,9 +14,14 @@ Event.__index = Event
 
 -- Returns where the line that begins at `start` ends (its last byte, and where the next begins).
 local function line_end(raw, start)
-  local stop = find(raw, "[\r\n]", start)
+  local stop = start
+  local code = byte(raw, stop)
+  while code ~= 10 and code ~= 13 do
+    stop = stop + 1
+    code = byte(raw, stop)
+  end
   local behind = stop + 1
-  if byte(raw, stop) == 13 and byte(raw, behind) == 10 then
+  if code == 13 and byte(raw, behind) == 10 then
     behind = behind + 1
   end
   return stop - 1, behind
@@ -147,8 +152,8 @@ local function finish(self)
   return event
 end
 
--- Calls `each(event)` for the events that `data` completes, in order.
-function Reader:feed(data, each)
+-- Calls `each(owner, event)` for the events that `data` completes, in order.
+function Reader:feed(data, each, owner)
   if not self.begun then
     data = without_bom(self, data)
     if not data then
@@ -165,7 +170,7 @@ function Reader:feed(data, each)
         at = at + 1
         if self.fresh then
           start = at
-          each { raw = "\n" }
+          each(owner, { raw = "\n" })
         end
       end
     end
@@ -187,7 +192,7 @@ function Reader:feed(data, each)
       if is_blank then
         keep(self, sub(data, start, stop))
         start = at
-        each(finish(self))
+        each(owner, finish(self))
       end
     end
   end

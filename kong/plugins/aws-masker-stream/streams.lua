@@ -7,7 +7,7 @@ local sse = require "kong.plugins.aws-masker-stream.sse"
 local utf8 = require "kong.plugins.aws-masker-stream.utf8"
 local changes_of = require "kong.plugins.aws-masker-stream.changes"
 
-local concat, find = table.concat, string.find
+local byte, concat, find = string.byte, table.concat, string.find
 local STRING, OBJECT, ARRAY, NULL = json.STRING, json.OBJECT, json.ARRAY, json.NULL
 local Changes, unless_json = changes_of.Changes, changes_of.unless_json
 local MAX_BLOCKS = grammar.answers.max_blocks
@@ -138,33 +138,42 @@ local function overflowed(self, data)
   return end_blocks(self, self.blocks.list()) .. self.overflow:feed(data)
 end
 
-local function restored(self, event)
-  local met, extras, changes = {}, {}, nil
-  local blocks = self.blocks
-  local function piece(node, leaf, key, scope)
-    local name = name_of(scope, key)
-    local block = blocks.by_name[name]
-    if not block then
-      if blocks.count >= MAX_BLOCKS then
-        extras[#extras + 1] = end_blocks(self, { blocks.ring.next })
-      end
-      block = { name = name, scope = scope, restorer = self.restoring:pieces(leaf == "JSON_PIECE") }
-      blocks_add(blocks, block)
+-- The pieces of one event.
+local Pieces = {}
+Pieces.__index = Pieces
+
+-- Feeds a piece to its block's restorer and returns what that gives.
+function Pieces:piece(node, leaf, key, scope)
+  local stream, name = self.stream, name_of(scope, key)
+  local blocks = stream.blocks
+  local block = blocks.by_name[name]
+  if not block then
+    if blocks.count >= MAX_BLOCKS then
+      self.extras[#self.extras + 1] = end_blocks(stream, { blocks.ring.next })
     end
-    block.event, block.tree = event, changes.text.tree
-    local new = block.restorer:feed(node.text)
-    met[name] = { node = node, new = new }
-    return new
+    block = { name = name, scope = scope, restorer = stream.restoring:pieces(leaf == "JSON_PIECE") }
+    blocks_add(blocks, block)
   end
-  changes = Changes.new(event.data, self.restoring, piece)
-  changes:over(self.policy.event)
+  block.event, block.tree = self.event, self.tree
+  local new = block.restorer:feed(node.text)
+  self.met[name] = { node = node, new = new }
+  return new
+end
+
+local function restored(self, event)
+  local extras, met = {}, {}
+  local pieces = setmetatable({ stream = self, event = event, extras = extras, met = met }, Pieces)
+  local changes = Changes.new(event.data, self.restoring, pieces)
   local tree = changes.text.tree
-  for _, block in ipairs(tree.kind == OBJECT and self.policy.ended(tree, blocks.list) or {}) do
+  pieces.tree = tree
+  changes:over(self.policy.event)
+  local ended = tree.kind == OBJECT and self.policy.ended(tree, self.blocks.list) or {}
+  for _, block in ipairs(ended) do
     local last = met[block.name]
     if not last then
       extras[#extras + 1] = end_blocks(self, { block })
     else
-      blocks_remove(blocks, block)
+      blocks_remove(self.blocks, block)
       changes:append(last.node, last.new, block.restorer:flush())
     end
   end
@@ -180,10 +189,22 @@ end
 local function restored_event(self, event)
   if not event.data then
     return event.raw
-  elseif find(event.data, "^%s*%[DONE%]%s*$") then
+  elseif byte(event.data) ~= 123 and find(event.data, "^%s*%[DONE%]%s*$") then
     return end_blocks(self, self.blocks.list()) .. event.raw
   end
   return unless_json(restored, as_text, self, event)
+end
+
+local function take(self, event)
+  local out
+  if self.overflow then
+    out = self.overflow:feed(event.raw)
+  elseif #event.raw > self.limit then
+    out = overflowed(self, event.raw)
+  else
+    out = restored_event(self, event)
+  end
+  self.out[#self.out + 1] = out
 end
 
 -- Returns what the client gets for these bytes of the stream.
@@ -192,15 +213,8 @@ function Stream:feed(data)
     return self.overflow:feed(data)
   end
   local out = {}
-  self.reader:feed(data, function(event)
-    if self.overflow then
-      out[#out + 1] = self.overflow:feed(event.raw)
-    elseif #event.raw > self.limit then
-      out[#out + 1] = overflowed(self, event.raw)
-    else
-      out[#out + 1] = restored_event(self, event)
-    end
-  end)
+  self.out = out
+  self.reader:feed(data, take, self)
   if self.overflow then
     out[#out + 1] = self.overflow:feed(self.reader:rest())
   elseif self.reader.size > self.limit then
