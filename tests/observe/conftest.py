@@ -28,17 +28,18 @@ class Listener:
 
     def messages(self, count: int, *channels: str) -> list[Message]:
         """Return what was said on `channels` (all by default), as soon as that is `count` messages."""
-        wait_for(lambda: self._hear() or len(self._on(channels)) >= count, f"{count} messages")
+        wait_for(lambda: len(self._heard(channels)) >= count, f"{count} messages")
         return self._on(channels)
 
     def _on(self, channels: tuple[str, ...]) -> list[Message]:
         return [message for message in self._messages if not channels or message[0] in channels]
 
-    def _hear(self) -> None:
+    def _heard(self, channels: tuple[str, ...]) -> list[Message]:
         while (message := self._subscription.get_message(timeout=0.02)) is not None:
             if message["type"] == "message":
                 self.raw += message["data"]
                 self._messages.append((message["channel"].decode(), json.loads(message["data"])))
+        return self._on(channels)
 
 
 Listen = Callable[[Server], "Any"]

@@ -72,7 +72,8 @@ def run(folder: Path, *options: str, workers: int = 1) -> Process:
     process = Process(popen, path, log)
     eventually(lambda: popen.poll() is not None or (path.exists() and path.stat().st_ino != inode))
     assert popen.poll() is None, log.read_text()
-    eventually(lambda: len(process.workers()) == workers)
+    others = "--metrics-address" in options  # a process that serves its pages, started after the workers
+    eventually(lambda: len(process.workers()) == workers + others)
     return process
 
 

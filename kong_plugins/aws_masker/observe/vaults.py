@@ -13,8 +13,10 @@ from kong_plugins.aws_masker.errors import MaskerError
 from kong_plugins.aws_masker.observe.metrics import Metrics, is_away, process_metrics
 from kong_plugins.aws_masker.vault.protocol import Status, Vault
 
-PERIOD = 5.0
-"""Seconds between two looks."""
+PERIOD = 1.0
+"""Seconds between two looks, which ask no store."""
+_LOOKS = 5
+"""Looks after which a store that is away is asked."""
 
 
 class VaultWatch:
@@ -64,14 +66,17 @@ class VaultWatch:
 
     def _run(self) -> None:
         while True:
-            time.sleep(self._period)
-            with self._lock:
-                away = [vault for vault in self._counted if is_away(vault.status())]
-            for vault in away:
-                with suppress(MaskerError):
-                    vault.memory("")
-            del away
-            self.refresh()
+            for _ in range(_LOOKS):
+                time.sleep(self._period)
+                self.refresh()
+            self._ask()
+
+    def _ask(self) -> None:
+        with self._lock:
+            away = [vault for vault in self._counted if is_away(vault.status())]
+        for vault in away:
+            with suppress(MaskerError):
+                vault.memory("")
 
 
 @cache
