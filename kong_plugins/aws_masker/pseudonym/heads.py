@@ -14,7 +14,7 @@ from kong_plugins.aws_masker.pseudonym.shapes import Shape
 Form = tuple[bytes, Shape]
 """A head and the shape of what follows it."""
 
-_WORDS = {family: family for family in NAME_FAMILIES} | {"database": "db", "load_balancer": "lb", "endpoint": "ep"}
+_WORDS = {family: family for family in sorted(NAME_FAMILIES)} | {"database": "db", "load_balancer": "lb", "endpoint": "ep"}
 """The word before the hyphen of a name's placeholder: it tells the model what it looks at."""
 
 _FIXED: dict[str, tuple[Form, ...]] = {
