@@ -186,7 +186,7 @@ class Settings(BaseModel):
         " share a Redis need different ones. 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `-`.",
     )
     redis_timeout: int = Field(
-        default=500, ge=10, le=60_000, description="Longest wait for Redis to connect or to answer, in milliseconds."
+        default=1000, ge=10, le=60_000, description="Longest wait for Redis to connect or to answer, in milliseconds."
     )
     redis_fallback: bool = Field(
         default=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from kong_plugins.aws_masker.text import Entry
 from kong_plugins.aws_masker.vault.choice import vault_of
 from kong_plugins.aws_masker.vault.protocol import Vault
 from kong_plugins.aws_masker.vault.store import AUDIT
-from tests.cli.conftest import Run
+from tests.cli.conftest import COMMAND, Run
 from tests.vault.servers import Server, find_binary
 
 KEY, OLD, NEW = (bytes([number]) * 32 for number in (1, 2, 3))
@@ -123,3 +124,28 @@ def test_without_redis_there_is_nothing_to_look_after(run: Run) -> None:
     keyless = run("vault", "stats", REDIS_SOCKET="/nonexistent.sock")
     assert keyless.returncode == 2
     assert b"no key" in keyless.stderr
+
+
+def test_the_proxy_uses_redis_as_soon_as_there_is_one(redis: Server, environment: dict[str, str], folder: Path) -> None:
+    """Nothing but REDIS_HOST and REDIS_PORT says so; the check record tells that it has been there."""
+    redis.do("FLUSHALL")
+    process = subprocess.Popen(
+        [*COMMAND, "proxy", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+        env={**environment, **environ(redis)},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(b"Listening")
+    assert redis.do("KEYS", "*") == [b"aws_masker:check"]
+    process.terminate()
+    process.wait()
+    process.stdout.close()
+
+
+def test_the_proxy_does_not_start_with_another_key(redis: Server, run: Run) -> None:
+    """It would neither find nor restore what is there."""
+    result = run("proxy", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", **environ(redis, NEW))
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert result.stderr.splitlines()[-1].startswith(b"Error AWS_MASKER_4001")

@@ -31,7 +31,7 @@ PLAIN = Address(
     tls=False,
     verify=True,
     authorities=None,
-    timeout=0.5,
+    timeout=1.0,
 )
 
 

@@ -23,7 +23,7 @@ from kong_plugins.aws_masker.errors import MaskerError, VaultUnavailable
 from kong_plugins.aws_masker.text import Entry, Memory, NoMemory
 from kong_plugins.aws_masker.vault.protocol import Status
 from kong_plugins.aws_masker.vault.records import Keyring, Opened
-from kong_plugins.aws_masker.vault.shared import SharedTenant
+from kong_plugins.aws_masker.vault.shared import EXTRA, SharedTenant
 from kong_plugins.aws_masker.vault.store import Reply, Store
 from kong_plugins.aws_masker.vault.tenants import MAX_TENANTS, Clock, Tenants
 
@@ -100,15 +100,13 @@ class RedisVault:
         if not mapping:
             return
         shared = self._tenants.remember(tenant, mapping, lambda: self._made(tenant))
-        outgoing = shared.outgoing(mapping)
+        outgoing = shared.outgoing(mapping, EXTRA if self.store.breaker.state == "closed" else 0)
         if not outgoing:
             return
         try:
             while not self._exchange(shared, outgoing):
                 shared.check(mapping)
-                outgoing = shared.outgoing(
-                    mapping
-                )  # those of earlier requests that are held for another value are gone
+                outgoing = shared.outgoing(mapping, 0)  # records of earlier requests were in the way
         except VaultUnavailable:
             if not self._fallback:
                 raise

@@ -45,7 +45,7 @@ class SharedTenant(Tenant):
         with self._lock:
             return sum(placeholder not in self._noted for placeholder in self._due)
 
-    def outgoing(self, mapping: Mapping[bytes, Entry], extra: int = EXTRA) -> dict[bytes, Entry]:
+    def outgoing(self, mapping: Mapping[bytes, Entry], extra: int) -> dict[bytes, Entry]:
         """Return what the store has to be told now: of `mapping` all that is due, of the rest up to `extra`."""
         with self._lock:
             wanted = [placeholder for placeholder in mapping if placeholder in self._due]
