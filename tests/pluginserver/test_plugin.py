@@ -298,9 +298,9 @@ def test_log(here: Here, wanted: bool) -> None:
             request.calls.clear()
             request.run(connection, number, "log")
             assert request.calls == ["kong.ctx.shared.get"]
-    told = [(line["event"], line["request"], line["families"]) for line in lines]
-    masked, passed = ("request_masked", Request.id, {"ec2_instance": 1}), ("request_passed", Request.id, {})
-    assert told == ([masked, passed] if wanted else [])
+    told = [(line["event"], line["families"]) for line in lines if line["request"] == Request.id]
+    expected: list[Any] = [("request_masked", {"ec2_instance": 1}), ("request_passed", {})]
+    assert told == (expected if wanted else [])
     assert INSTANCE not in str(lines)
 
 

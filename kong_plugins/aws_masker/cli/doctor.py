@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from io import StringIO
 from pathlib import Path
 
 import click
 import orjson
 from rich.text import Text
 
-from kong_plugins.aws_masker.cli import checks, report, selftest
+from kong_plugins.aws_masker.cli import checks, redis_checks, report, selftest
 from kong_plugins.aws_masker.cli.edge import write
 from kong_plugins.aws_masker.cli.options import config_option, format_option, key_options, listen_option
+from kong_plugins.aws_masker.observe import logs
 
 COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
 
@@ -27,6 +29,11 @@ COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
 @listen_option
 @click.option("--upstream", metavar="URL", help="Does this API answer? Asked without credentials.")
 @click.option("--kong", metavar="URL", help="Does the masker in this Kong answer, with the same key?")
+@click.option(
+    "--server",
+    metavar="URL",
+    help="Is this server well? A plugin server's --metrics-address, or http://HOST:PORT/.aws-masker of a proxy.",
+)
 @click.pass_context
 def doctor(  # noqa: PLR0913  one for each option
     context: click.Context,
@@ -37,11 +44,13 @@ def doctor(  # noqa: PLR0913  one for each option
     listen: tuple[str, int],
     upstream: str | None,
     kong: str | None,
+    server: str | None,
 ) -> None:
-    """Check the key, the settings, the libraries, the address, the upstream and the masking itself.
+    """Check the key, the settings, the libraries, the address, the upstream, Redis and the masking itself.
 
     Exit status 1 if something is wrong. Changes nothing, and shows no key.
     """
+    logs.configure("json", StringIO())  # what libraries and the vault would log is told as findings
     configured, settings = checks.config(config)
     done = [
         configured,
@@ -52,6 +61,8 @@ def doctor(  # noqa: PLR0913  one for each option
         checks.port(*listen),
         checks.upstream(upstream),
         checks.kong(kong, os.environ, key_file),
+        *redis_checks.redis(settings, os.environ, redis_checks.known_key(os.environ, key_file)),
+        redis_checks.server(server),
     ]
     if form == "json":
         write(orjson.dumps([check._asdict() for check in done], option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

@@ -13,7 +13,7 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -94,8 +94,8 @@ class Pages:
         return _json(*health.report(components(samples, time.time())))
 
 
-def components(samples: dict[tuple[str, ...], float], now: float) -> dict[str, health.Component]:
-    """Tell from the metrics (name and labels of each) how the server is doing at `now`, in seconds since 1970."""
+def components(samples: Mapping[Any, float], now: float) -> dict[str, health.Component]:
+    """Tell from the metrics (by a tuple of name and labels) how the server is doing at `now`, in seconds since 1970."""
 
     def value(name: str) -> float:
         return samples.get((f"aws_masker_{name}",), 0.0)
