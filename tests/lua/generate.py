@@ -18,7 +18,7 @@ from kong_plugins.aws_masker import __version__, mark, plugin
 from kong_plugins.aws_masker.detect import spans
 from kong_plugins.aws_masker.errors import MaskingFailed, NotMasked, RestoreFailed
 from kong_plugins.aws_masker.pseudonym import heads, recognise, shapes
-from kong_plugins.aws_masker.wire import codings, headers, jsontext, leaves, providers, streams
+from kong_plugins.aws_masker.wire import codings, headers, jsontext, providers, streams
 from kong_plugins.aws_masker.wire.providers import Api, anthropic, common, openai_chat, openai_responses
 from kong_plugins.aws_masker.wire.rules import Rule
 from tests.lua.automaton import Automaton, automaton
@@ -142,7 +142,7 @@ def _rules() -> dict[str, Any]:
         policy = providers.policy_of(api)
         policies[api.value] = {"response": rules.number(policy.response), "event": rules.number(policy.event)}
     rules.name(common, "FREE")
-    rules.name(anthropic, "SIGNED_BLOCK", "BLOCK_FIELDS", "REDACTED", "TOOL_USE", "BINARY_SOURCE", "SOURCE", "BLOCK")
+    rules.name(anthropic, "SIGNED_BLOCK", "BLOCK_FIELDS", "REDACTED", "TOOL_USE", "SOURCE", "BLOCK")
     rules.name(anthropic, "_DELTAS", "_OTHER_DELTA")
     rules.name(openai_chat, "SIGNED_ITEM", "NAMED", "ITEM_FIELDS")
     rules.name(openai_responses, "IMAGE", "NAMED", "ITEM_FIELDS", "AUDIO", "ARGUMENTS", "PROSE")
@@ -158,7 +158,6 @@ def _words() -> dict[str, Any]:
         "responses_audio": _set(openai_responses._AUDIO),
         "responses_named": openai_responses._NAMED_TYPES,
         "responses_block": openai_responses._BLOCK,
-        "binary_types": leaves._BINARY_TYPES,
     }
 
 

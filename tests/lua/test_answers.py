@@ -188,7 +188,13 @@ _KINDS = (
 _documents = st.recursive(
     st.sampled_from(_KINDS) | st.sampled_from(PLACEHOLDERS).map(bytes.decode) | st.just(123456789012) | st.none()
     | st.sampled_from(PLACEHOLDERS).map(lambda placeholder: json.dumps({"a": placeholder.decode()})),
-    lambda below: st.lists(below, max_size=3) | st.dictionaries(st.sampled_from(_FIELDS), below, max_size=5),
+    lambda below: (
+        st.lists(below, max_size=3)
+        | st.dictionaries(st.sampled_from(_FIELDS), below, max_size=5)
+        | st.fixed_dictionaries(
+            {"type": st.sampled_from(_KINDS)}, optional=dict.fromkeys(_FIELDS[1:], st.just(PLACEHOLDERS[0].decode()))
+        )
+    ),
     max_leaves=20,
 )  # fmt: skip
 

@@ -1,5 +1,5 @@
--- Bodies of answers restored as they arrive, and which of them an answer has. The same as wire/bodies.py, wire/headers.py
--- and ResponseRestorer (pipeline.py) in kong_plugins/aws_masker.
+-- Bodies of answers restored as they arrive, and which of them an answer has. The same as wire/bodies.py,
+-- wire/headers.py and ResponseRestorer (pipeline.py) in kong_plugins/aws_masker.
 
 local grammar = require "kong.plugins.aws-masker-stream.grammar"
 local rules = require "kong.plugins.aws-masker-stream.rules"
@@ -147,8 +147,8 @@ local function shape_of_type(value)
   return sub(media, 1, 5) == "text/" and "text" or nil
 end
 
--- Returns how an answer's body is read ("sse", "json", "ndjson", "text"); nil where it passes as it is. A partial answer
--- (206) does: its length is fixed by its range.
+-- Returns how an answer's body is read ("sse", "json", "ndjson", "text"); nil where it passes as it is. A partial
+-- answer (206) does: its length is fixed by its range.
 local function shape_of(status, headers)
   local given = values_of(headers, "content-type")
   if status == 204 or status == 206 or status == 304 or status < 200 or #given ~= 1 then
@@ -214,7 +214,8 @@ end
 -- Returns the rest: the upstream's body ended, whole or not.
 function Answer:close()
   if self.begun and not self.decoded then
-    error("the answer's content coding cannot be read", 0) -- its name is gone from the headers, so its bytes are of no use
+    -- Its name is gone from the headers, so its bytes are of no use.
+    error("the answer's content coding cannot be read", 0)
   end
   return self.body:close()
 end

@@ -1,6 +1,7 @@
 -- Whole JSON texts restored: an answer, a line of NDJSON, the data of a stream event.
 -- The same as kong_plugins/aws_masker/wire/restoring.py, with the splicing of wire/jsontext.py.
 
+local dump = require "kong.plugins.aws-masker-stream.dump"
 local json = require "kong.plugins.aws-masker-stream.json"
 local rules = require "kong.plugins.aws-masker-stream.rules"
 local Restorer = require "kong.plugins.aws-masker-stream.restorer"
@@ -23,7 +24,7 @@ end
 
 -- Begins a text that arrives in pieces.
 function Restoring:pieces(escaped)
-  return Restorer.new(self.lookup, escaped and json.escaped or nil)
+  return Restorer.new(self.lookup, escaped and dump.escaped or nil)
 end
 
 -- --- The changed strings of one JSON text
@@ -81,7 +82,7 @@ end
 
 -- Returns an integer's new digits; as a string if they are none, as `0123` is no number.
 local function number(value)
-  return find(value, "^[1-9][0-9]*$") and value or json.quoted(value)
+  return find(value, "^[1-9][0-9]*$") and value or dump.quoted(value)
 end
 
 -- Adds to `spliced` the changes of integers: as in Python, every literal with the same digits between the same two
@@ -120,7 +121,7 @@ function Changes:applied()
   local spliced, between = {}, {}
   for node, new in pairs(self.edits) do
     if node.kind == json.STRING then
-      spliced[#spliced + 1] = { from = node.from, to = node.to, new = json.quoted(new) }
+      spliced[#spliced + 1] = { from = node.from, to = node.to, new = dump.quoted(new) }
     else
       between[node.token] = between[node.token] or { from = node.from, digits = {} }
       between[node.token].digits[node.text] = new

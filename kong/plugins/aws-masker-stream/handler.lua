@@ -23,6 +23,28 @@ local function api_of(path)
   return "other"
 end
 
+local MOST_TOLD = 1000 -- placeholders
+
+-- Tells the Python plugin's `log` phase, which has the metrics and events, what happened here: words with spaces
+-- between (kong_plugins/aws_masker/observe/lua.py reads them).
+local function tell(...)
+  kong.ctx.shared.aws_masker_told = table.concat({ ... }, " ")
+end
+
+-- Returns `lookup`, which now also keeps in `own.restored` what it has found, each once.
+local function noting(own, lookup)
+  local seen, restored = {}, {}
+  own.restored = restored
+  return function(placeholder)
+    local value = lookup(placeholder)
+    if value and not seen[placeholder] and #restored < MOST_TOLD then
+      seen[placeholder] = true
+      restored[#restored + 1] = placeholder
+    end
+    return value
+  end
+end
+
 -- Answers the client itself. `api`: whose shape the error takes; without one, the path tells.
 local function refuse(name, api)
   if not api then
@@ -30,6 +52,7 @@ local function refuse(name, api)
     api = found and of_path or "other"
   end
   local failure = grammar.errors[name]
+  pcall(tell, "refused", ngx.var.kong_request_id or "", api, name)
   return kong.response.exit(failure.status, failure.bodies[api], { ["Content-Type"] = "application/json" })
 end
 
@@ -58,11 +81,12 @@ function Handler:access()
   end
 end
 
-local function prepare(mark)
+local function prepare(own, mark)
   if kong.response.get_source() ~= "service" then
     return nil -- Kong's own answer, or another plugin's: the model did not write it
   end
-  local answer, is_coded = answer_of(mark, kong.response.get_status(), kong.response.get_headers(1000), mark.lookup)
+  local answer, is_coded = answer_of(mark, kong.response.get_status(), kong.response.get_headers(1000),
+    noting(own, mark.lookup))
   if is_coded then
     kong.log.warn "an answer in a content coding that cannot be undone is not restored"
   end
@@ -78,7 +102,7 @@ function Handler:header_filter()
   if not mark then
     return
   end
-  local well, answer = pcall(prepare, mark)
+  local well, answer = pcall(prepare, own, mark)
   if well then
     own.answer = answer
     return
@@ -115,6 +139,7 @@ function Handler:body_filter()
     return
   end
   local is_last = ngx.arg[2]
+  own.size = (own.size or 0) + #(ngx.arg[1] or "")
   local well, out = pcall(advance, answer, ngx.arg[1], is_last)
   if not well then
     log_failure("restoring an answer failed", out)
@@ -122,6 +147,7 @@ function Handler:body_filter()
   end
   if is_last then
     own.is_over, own.answer = true, nil
+    pcall(tell, "restored", own.size, well and "well" or "failed", table.concat(own.restored, " "))
   end
   answer.is_sent = answer.is_sent or out ~= ""
   ngx.arg[1], ngx.arg[2] = out ~= "" and out or nil, is_last

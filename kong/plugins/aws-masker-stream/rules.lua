@@ -7,7 +7,7 @@ local json = require "kong.plugins.aws-masker-stream.json"
 local STRING, OBJECT, ARRAY, INTEGER, FLOAT, NULL =
   json.STRING, json.OBJECT, json.ARRAY, json.INTEGER, json.FLOAT, json.NULL
 local member, words = json.member, grammar.words
-local sub, lower, format = string.sub, string.lower, string.format
+local sub, format = string.sub, string.format
 
 local MAX_DEPTH = grammar.answers.max_depth
 local SMALLEST_NUMBER = 7 -- digits; what has fewer identifies nothing
@@ -50,16 +50,8 @@ pick["anthropic._block_of"] = function(block)
 end
 
 pick["anthropic._source_of"] = function(source)
-  if type_of(source) ~= "base64" then
-    return named["anthropic.BLOCK_FIELDS"]
-  end
-  local media = lower(json.text(source, "media_type") or "")
-  for _, kind in ipairs(words.binary_types) do
-    if sub(media, 1, #kind) == kind then
-      return named["anthropic.BINARY_SOURCE"]
-    end
-  end
-  return named["anthropic.SOURCE"]
+  -- Python tells base64 of text from other; in answers, neither is touched.
+  return type_of(source) == "base64" and named["anthropic.SOURCE"] or named["anthropic.BLOCK_FIELDS"]
 end
 
 pick["anthropic._delta_of"] = function(delta)
@@ -235,8 +227,8 @@ end
 
 local walk_object
 
--- Calls visit(visitor, node, leaf, key, scope) for every string under `node`, which stands at `rule`'s place, in the text's
--- order; also for keys of free-form data (leaf KEY) and its longer integers (NUMBER). Raises NOT_JSON.
+-- Calls visit(visitor, node, leaf, key, scope) for every string under `node`, which stands at `rule`'s place, in the
+-- text's order; also for keys of free-form data (leaf KEY) and its longer integers (NUMBER). Raises NOT_JSON.
 local function walk(node, rule, visit, visitor, key, scope, depth)
   local kind = node.kind
   if kind == STRING then

@@ -1,6 +1,7 @@
 -- Event streams restored on the fly: the same as kong_plugins/aws_masker/wire/streams.py, which tells how it works.
 
 local grammar = require "kong.plugins.aws-masker-stream.grammar"
+local dump = require "kong.plugins.aws-masker-stream.dump"
 local json = require "kong.plugins.aws-masker-stream.json"
 local rules = require "kong.plugins.aws-masker-stream.rules"
 local sse = require "kong.plugins.aws-masker-stream.sse"
@@ -127,7 +128,7 @@ local function end_blocks(self, list)
     local held = block.restorer:flush()
     if held ~= "" then
       local tree = cut(block.tree, self.policy.event, "", {}, block.name, utf8.text(held), true)
-      extras[#extras + 1] = sse.event_of(block.event.name, json.dumped(tree), block.event.newline)
+      extras[#extras + 1] = sse.event_of(block.event.name, dump.dumped(tree), block.event.newline)
     end
   end
   return concat(extras)

@@ -5,8 +5,8 @@ local floor, concat = math.floor, table.concat
 
 local utf8 = {}
 
--- Returns where from `at` on the first character beyond ASCII is; behind the end if there is none. (Loops over bytes are
--- compiled, patterns are not: a tenth of the time.)
+-- Returns where from `at` on the first character beyond ASCII is; behind the end if there is none. (Loops over bytes
+-- are compiled, patterns are not: a tenth of the time.)
 local function beyond_ascii(text, at)
   local last = #text
   while at <= last and byte(text, at) < 0x80 do

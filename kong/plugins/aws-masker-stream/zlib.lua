@@ -101,8 +101,8 @@ local STEPS = { gzip = true, ["x-gzip"] = true, deflate = false }
 
 local zlib = {}
 
--- Returns what undoes `codings` (in the order they were applied): a function of bytes and of `each`, which it calls with
--- the decoded pieces. nil if one of them is not known here, or there is no zlib.
+-- Returns what undoes `codings` (in the order they were applied): a function of bytes and of `each`, which it calls
+-- with the decoded pieces. nil if one of them is not known here, or there is no zlib.
 function zlib.decoder(codings)
   local decode = function(data, each) each(data) end
   if not library then
