@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from compose_spec.models import ComposeSpecification
 
 from kong_plugins.aws_masker.keys import load_key
 
@@ -30,8 +29,9 @@ def offered() -> dict[str, str]:
 
 def test_the_form(text: str) -> None:
     """As the compose specification's schema has it."""
-    parsed = ComposeSpecification.model_validate(yaml.safe_load(text))
-    assert set(parsed.services or {}) == {
+    models = pytest.importorskip("compose_spec.models", reason="compose-spec is not installed")
+    parsed = models.ComposeSpecification.model_validate(yaml.safe_load(text))
+    assert set(parsed.services) == {
         *("redis", "kong", "proxy"),
         *("standin", "dashboard", "prometheus", "grafana"),
     }

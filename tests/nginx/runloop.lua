@@ -68,6 +68,9 @@ function external.handler.access()
     sidecar.headers(ngx.req.get_headers(0)), body, file, tostring(ctx.buffered_proxying or false),
   }
   obeyed(ctx, answer)
+  for name, value in pairs(sidecar.table_of(answer[7])) do
+    ngx.header[name] = value -- kept whatever answers; Kong's own proxy-cache relies on it
+  end
   local after = sidecar.table_of(answer[2])
   if answer[1] == "exit" then
     return kong.response.exit(tonumber(answer[5]), answer[6], after)

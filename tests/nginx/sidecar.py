@@ -98,13 +98,14 @@ class Sidecar:
         finally:
             exchange.drop_body_file()
         self.after_access(exchange)
+        early = _packed_headers(exchange.answer_headers)
         if ended is not None:
             headers_sent = _packed_headers(_lists(ended.headers))
-            return [*_told(exchange, kind, headers_sent), b"%d" % ended.status, ended.body]
+            return [*_told(exchange, kind, headers_sent), b"%d" % ended.status, ended.body, early]
         if kind == "error":
             return _told(exchange, kind, reason)
         changed = [b"changed", exchange.body] if exchange.body is not before else [b"", b""]
-        return [*_told(exchange, kind, _packed_headers(exchange.headers)), *changed]
+        return [*_told(exchange, kind, _packed_headers(exchange.headers)), *changed, early]
 
     async def _response(self, request: str, status: bytes, upstream: bytes, body: bytes, headers: bytes) -> list[bytes]:
         exchange = self.exchanges[request]
