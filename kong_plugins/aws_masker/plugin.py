@@ -7,7 +7,7 @@ PDK calls of one event, each a trip to Kong and back:
                 the body: rare)
     response    4, or 5 where something is restored; 2 without a body; 1 more for each header to remove
                 (Content-Encoding: rare, as coded answers are not asked for)
-    log         1 (what the Lua plugin tells)
+    log         1 (what the Lua plugin tells), 1 more after a stream
 
 Where aws-masker's proxy stands in front of Kong, its requests come sealed (see `seal`): `access` then makes 2 calls
 more, which take the seal off and say so to the client, and 1 more if masking changes nothing.
@@ -134,8 +134,7 @@ class Plugin:
         """Tell of what the Lua plugin did: it has no other way to. Runs when the client has its answer."""
         told = kong.ctx.shared.get(TOLD)
         if told:
-            for record in lua.records(told):
-                self._tell(record)
+            self._tell(lua.record(told, lambda: _marked(kong)))
 
     def close(self) -> None:
         """Tell what is still to be told, and close what connections there are."""

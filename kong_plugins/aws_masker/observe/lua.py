@@ -2,48 +2,58 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable
 
+from kong_plugins.aws_masker import errors
+from kong_plugins.aws_masker.errors import MaskerError
+from kong_plugins.aws_masker.mark import Mark
 from kong_plugins.aws_masker.observe.record import AnswerRecord, Record, RequestRecord
 from kong_plugins.aws_masker.pseudonym.provenance import family_of
 
 TOLD = "aws_masker_told"
-"""A JSON object: `request`, `api`, and `error` (a code: the guard stopped the request) or `tenant`, `placeholders`
-(those turned back, each once) and `size` (bytes of the answer)."""
-_MOST = 10_000
+"""Words with a space between: `refused`, the request's id, its API and the error's name; or `restored`, the bytes of
+the answer, `well` or `failed`, and the placeholders that were turned back, each once (1000 at most)."""
 
 
-def records(text: str) -> Iterator[Record]:
-    """Yield the records of what was told.
+def record(text: str, marked: Callable[[], Mark | None]) -> Record | None:
+    """Return the record of what was told, None if it says nothing that this version knows.
 
-    Raises:
-        ValueError, KeyError, TypeError: it is not what the Lua plugin writes.
+    `marked` returns the request's mark; asked only for what was restored.
     """
-    fields: dict[str, Any] = json.loads(text)
-    if "error" in fields:
-        yield RequestRecord(
-            fields["request"],
+    kind, *words = text.split(" ")
+    if kind == "refused" and len(words) == 3:
+        return _refused(*words)
+    if kind == "restored" and len(words) >= 2 and (mark := marked()) is not None:
+        size, outcome, *placeholders = words
+        restored = Counter(family_of(one.encode()) for one in placeholders if one)
+        now = time.time()
+        return AnswerRecord(
+            mark.request,
             "kong",
-            "",
-            fields["api"],
-            outcome=fields["error"],
-            status=503,
-            time=time.time(),
-            sent=False,
-            guarded=True,
+            mark.tenant,
+            mark.api.value,
+            now,
+            dict(restored),
+            size=int(size),
+            success=outcome == "well",
         )
-        return
-    placeholders = [str(one).encode() for one in fields["placeholders"][:_MOST]]
-    yield AnswerRecord(
-        fields["request"],
+    return None
+
+
+def _refused(request: str, api: str, name: str) -> RequestRecord | None:
+    error = getattr(errors, name, None)
+    if not (isinstance(error, type) and issubclass(error, MaskerError)):
+        return None
+    return RequestRecord(
+        request,
         "kong",
-        fields["tenant"],
-        fields["api"],
-        time.time(),
-        dict(Counter(map(family_of, placeholders))),
-        size=int(fields["size"]),
+        "",
+        api,
+        outcome=error.code,
+        status=error.status,
+        time=time.time(),
+        sent=error is errors.RestoreFailed,
+        guarded=error is errors.NotMasked,
     )
