@@ -6,7 +6,7 @@ import pytest
 
 from kong_plugins.aws_masker import windows as module
 from kong_plugins.aws_masker.masking import Masker
-from kong_plugins.aws_masker.settings import Settings
+from kong_plugins.aws_masker.settings import CustomPattern, Settings
 from kong_plugins.aws_masker.text import Text
 from kong_plugins.aws_masker.windows import windows
 
@@ -57,3 +57,18 @@ def test_a_large_text_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SIZE", 100)
     texts = [Text(b"a"), Text(b"b" * 200), Text(b"c")]
     assert [window.buffer is texts[1].value for window in windows(texts)] == [False, True, False]
+
+
+def test_what_was_searched_before_is_found_again_where_it_now_lies() -> None:
+    """The same bytes cut into other texts, with other settings or for another tenant, are other windows."""
+    masker = Masker(Settings(custom_patterns=(CustomPattern(name="ticket", pattern="^OPS-[0-9]+"),)), KEY)
+    texts = [Text(b"see OPS-1 on i-0123456789abcdef0"), Text(b"OPS-2")]
+    first = masker.session("a").mask(texts)
+    assert masker.session("a").mask(texts) == first
+    assert first[1] is not None
+    other = masker.session("b").mask(texts)
+    assert other != first
+    assert [text is None for text in other] == [text is None for text in first]
+    joined = masker.session("a").mask([Text(b"\x00".join(text.value for text in texts))])
+    assert joined[0] is not None
+    assert joined[0].endswith(b"\x00OPS-2")

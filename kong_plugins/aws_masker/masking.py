@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from io import BytesIO
 from threading import Lock
 
@@ -33,6 +33,12 @@ from kong_plugins.aws_masker.windows import Window, windows
 __all__ = ["Masker", "StreamRestorer", "restore"]
 
 _NO_MEMORY = NoMemory()
+_VALUES_AT_HAND = 4096
+"""Values of which it is known whether they are on the allowlist: most values come again and again."""
+_SMALL = 1024 * 1024
+"""Bytes of a request whose windows are kept from the search until the masking, and not made twice."""
+_MEMORY_OF_WINDOWS = 4 * 1024 * 1024
+"""Bytes of what is known of windows searched lately."""
 _TENANTS_AT_HAND = 64
 """Tenants whose remembered names are kept ready to be searched for."""
 
@@ -50,19 +56,19 @@ class Masker:
         self._key = key
         Prf(key, "")
         self.enabled = frozenset(name for name, family in FAMILIES.items() if getattr(settings, family.switch))
-        wanted = [one for one in DETECTORS if self.enabled.intersection(one.families)]
-        alone = [one for one in RUN_DETECTORS if self.enabled.intersection(one.families)]
-        self._scanner = Scanner(wanted, alone)
+        self._scanner = _scanner(self.enabled)
         self._custom = (
             Scanner((), [_custom(one) for one in settings.custom_patterns]) if settings.custom_patterns else None
         )
-        self._allowlist = Allowlist(settings)
+        self._allows = lru_cache(_VALUES_AT_HAND)(Allowlist(settings).allows)
         self._lock = Lock()
-        self._remembered: LRUCache[int, tuple[Sequence[Entry], Spreader | None]] = LRUCache(_TENANTS_AT_HAND)
+        self._searched: LRUCache[bytes, _Packed] = LRUCache(_MEMORY_OF_WINDOWS, _Packed.size)
+        self._remembered: LRUCache[str, tuple[Sequence[Entry], Spreader | None]] = LRUCache(_TENANTS_AT_HAND)
 
     def session(self, tenant: str = "", memory: Memory = _NO_MEMORY) -> Session:
         """Begin the masking of one request of `tenant`."""
-        return Session(self, Pseudonymizer(Prf(self._key, tenant), self.settings.preserve_structure), memory)
+        prf = Prf(self._key, tenant)
+        return Session(self, tenant, Pseudonymizer(prf, self.settings.preserve_structure), memory, prf.tag)
 
     def lookup(self, values: Mapping[bytes, bytes], tenant: str = "", memory: Memory = _NO_MEMORY) -> Lookup:
         """Return what turns the placeholders of an answer back: this request's first, then those in the memory.
@@ -87,7 +93,23 @@ class Masker:
         """Return for each text the spans that would be masked, in order, without overlaps."""
         return self.session().scan(texts)
 
-    def spans(self, window: Window) -> list[Span]:
+    def searched(self, window: Window, digest: Callable[[bytes], bytes]) -> _Packed:
+        """Return the window's spans, at once if the same window was searched lately.
+
+        A conversation with a model is sent as a whole with every turn, so nearly all of a request was searched before.
+        What is kept tells no value: `digest` is a keyed hash of one tenant's.
+        """
+        name = digest(window.buffer) + digest(window.layout())
+        with self._lock:
+            found = self._searched.get(name)
+        if found is None:
+            found = _Packed(self._spans(window))
+            if found.size() <= _MEMORY_OF_WINDOWS:
+                with self._lock:
+                    self._searched[name] = found
+        return found
+
+    def _spans(self, window: Window) -> list[Span]:
         """Return the window's spans whose family is switched on and whose value is not on the allowlist."""
         buffer = window.buffer
         spans = self._scanner.scan(buffer)
@@ -98,12 +120,12 @@ class Masker:
             spans = resolve(spans)
         return [span for span in window.own(spans) if self.wants(buffer, span)]
 
-    def remembered(self, names: Sequence[Entry]) -> Spreader | None:
-        """Return what finds the names that a tenant's memory holds; made anew only for a sequence not seen before."""
+    def remembered(self, tenant: str, names: Sequence[Entry]) -> Spreader | None:
+        """Return what finds the names that the tenant's memory holds; made anew only for another sequence of them."""
         if not names:
             return None
         with self._lock:
-            known = self._remembered.get(id(names))
+            known = self._remembered.get(tenant)
         if known is None or known[0] is not names:
             families: dict[bytes, str] = {}
             for value, family in names:
@@ -111,13 +133,21 @@ class Masker:
                     families.update((spelling, family) for spelling in spellings(family, value))
             known = (names, Spreader(families) if families else None)
             with self._lock:
-                self._remembered[id(names)] = known  # holds `names`, so that the id stays its own
+                self._remembered[tenant] = known
         return known[1]
 
     def wants(self, buffer: bytes, span: Span) -> bool:
         """Tell whether `span` is to be masked by the settings."""
         on = span.family in self.enabled or span.family.startswith(CUSTOM_PREFIX)
-        return on and not self._allowlist.allows(buffer[span.start : span.end])
+        return on and not self._allows(buffer[span.start : span.end])
+
+
+@lru_cache(maxsize=4)
+def _scanner(enabled: frozenset[str]) -> Scanner:
+    """Return the scanner of some families: one for all instances, as its automata take megabytes once they are warm."""
+    wanted = [one for one in DETECTORS if enabled.intersection(one.families)]
+    alone = [one for one in RUN_DETECTORS if enabled.intersection(one.families)]
+    return Scanner(wanted, alone)
 
 
 def _custom(pattern: CustomPattern) -> Detector:
@@ -147,6 +177,10 @@ class _Packed:
             kind = self._families.setdefault((family, spread), len(self._families))
             self._flat.extend((start, end, kind))
 
+    def size(self) -> int:
+        """Return how many bytes of memory they take, with what refers to them."""
+        return len(self._flat) * self._flat.itemsize + 1024
+
     def spans(self) -> list[Span]:
         """Return them as they were."""
         kinds = list(self._families)
@@ -157,8 +191,17 @@ class _Packed:
 class Session:
     """The masking of one request; see `text.MaskSession`. Not to be shared by threads."""
 
-    def __init__(self, masker: Masker, pseudonymizer: Pseudonymizer, memory: Memory) -> None:
+    def __init__(
+        self,
+        masker: Masker,
+        tenant: str,
+        pseudonymizer: Pseudonymizer,
+        memory: Memory,
+        digest: Callable[[bytes], bytes],
+    ) -> None:
         self._masker = masker
+        self._tenant = tenant
+        self._digest = digest
         self._pseudonymizer = pseudonymizer
         self._memory = memory
         self._masked_before = False
@@ -224,21 +267,22 @@ class Session:
     def _find(self, texts: Sequence[Text]) -> Iterator[tuple[Window, Iterator[tuple[Span, int]]]]:
         """Yield each window with its spans in order, each with its text's place in the window."""
         searched: list[_Packed] = []
+        kept: list[Window] = []
+        size = 0
         values: set[tuple[str, bytes]] = set()
         certain: dict[bytes, str] = {}
         for window in windows(texts):
-            spans = self._masker.spans(window)
-            searched.append(_Packed(spans))
-            self._learn(window.buffer, spans, values, certain)
+            size += len(window.buffer)
+            kept = [*kept, window] if size <= _SMALL else []
+            packed = self._masker.searched(window, self._digest)
+            searched.append(packed)
+            self._learn(window.buffer, packed.spans(), values, certain)
+            del window  # it may be large, and is about to be made anew
         self._masked_before = self._is_masked_text(values)
-        remembered = self._masker.remembered(self._memory.names())
+        remembered = self._masker.remembered(self._tenant, self._memory.names())
         spreaders = [Spreader(certain)] if certain else []
         spreaders += [remembered] if remembered is not None else []
-        if len(searched) > 1:
-            del window, spans  # they may be large, and are about to be made anew
-        again = windows(texts) if len(searched) != 1 else iter([window])
-        for packed in searched:
-            window = next(again)
+        for window, packed in zip(kept or windows(texts), searched, strict=True):
             yield window, self._settled(window, packed.spans(), certain, spreaders)
 
     def _settled(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from ahocorasick_rs import BytesAhoCorasick, MatchKind
+from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, escape_ends_at
 from kong_plugins.aws_masker.detect.words import may_spread
 from kong_plugins.aws_masker.families import CONTEXT_FAMILIES, WORD_FAMILIES
 
+_FEW = 300
+"""Values up to which the fastest automaton is taken, which needs the most memory: 1.5 KB a value."""
 _NAME_JOINTS = ALNUM | frozenset(b"-_")
 """`acme-logs` does not stand by itself in `acme-logs-old`: that is another name."""
 
@@ -37,7 +39,11 @@ class Spreader:
     def __init__(self, families: Mapping[bytes, str]) -> None:
         """`families`: each known value and its family."""
         self._known = list(families.items())
-        self._automaton = BytesAhoCorasick([value for value, _ in self._known], matchkind=MatchKind.LeftmostLongest)
+        self._automaton = BytesAhoCorasick(
+            [value for value, _ in self._known],
+            matchkind=MatchKind.LeftmostLongest,
+            implementation=Implementation.DFA if len(families) <= _FEW else Implementation.ContiguousNFA,
+        )
 
     def spans(self, text: bytes) -> Iterator[Span]:
         """Yield where a known value stands by itself."""

@@ -8,13 +8,14 @@ looks, so that it makes no difference where one window ends and the next one beg
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from kong_plugins.aws_masker.detect.spans import Span
 from kong_plugins.aws_masker.text import Text
 
-SIZE = 256 * 1024
+SIZE = 128 * 1024
 """Bytes after which a window ends with its text; a longer text without a key is a window of its own, and no copy."""
 MARGIN = 2304
 """Bytes repeated before and behind; detectors look back 1,200 at most, and ahead 2,048."""
@@ -35,6 +36,10 @@ class Window:
         self.ends = ends
         self.start, self.end = core or (0, len(buffer))
 
+    def layout(self) -> bytes:
+        """Return where the texts lie in the buffer: with the buffer, all that a search depends on."""
+        return array("q", (self.start, self.end, *self.starts, *self.ends)).tobytes()
+
     def own(self, spans: list[Span]) -> list[Span]:
         """Return those of `spans` that do not begin in what is repeated."""
         if not spans or (spans[0].start >= self.start and spans[-1].start < self.end):  # in order
@@ -44,6 +49,9 @@ class Window:
     def parts(self, span: Span) -> Iterator[tuple[Span, int]]:
         """Yield what of `span` lies in a text, with that text's place in `starts`; all of it, but for odd patterns."""
         at = max(0, bisect_right(self.starts, span.start) - 1)
+        if self.starts[at] <= span.start and span.end <= self.ends[at]:
+            yield span, at
+            return
         while at < len(self.starts) and self.starts[at] < span.end:
             start, end = max(span.start, self.starts[at]), min(span.end, self.ends[at])
             if start < end:

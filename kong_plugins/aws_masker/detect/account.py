@@ -24,8 +24,6 @@ _NEXT = rb"(?:[\\nrt\s\"',|\[\]]+|[\"'],?\s{0,8}[\"']?[A-Za-z0-9_-]{1,24}[\"']?\
 _LIST_BEFORE = Pattern(_NAMED + rb"(?:[A-Za-z0-9_{}= \t]{0,24}[\"'])?(?:[0-9]{12}" + _NEXT + rb")+$")
 _LIST_LOOK_BACK = 1200
 _NUMBER_BEFORE = Pattern(rb"[0-9]{12}" + _NEXT + rb"$")
-_WORDS = (b"acc", b"owner", b"pay", b"principal", b"registry", b"profile", b"aws", b"deleg", *_FOREIGN.split(b"|"))
-"""What `_NAMED` begins with: most numbers of 12 digits have none of these before them."""
 _PATH_BEFORE = (b"AWSLogs/", b"awslogs/", b"::", b"accounts/", b"account/", b"aws-account-", b"aws://", b"account=")
 _REGION_BEHIND = Pattern(rb"-(?:[a-z]{2}|us-gov|us-iso[a-z]?)-[a-z]{4,14}-[0-9]\b")
 _REGION_BEFORE = Pattern(rb"(?:[a-z]{2}|us-gov|us-iso[a-z]?)-[a-z]{4,14}-[0-9]-$")
@@ -46,8 +44,7 @@ def _named(text: bytes, start: int) -> bool:
     before = look_back(text, start, _LOOK_BACK)
     if before.endswith(_PATH_BEFORE) or (b"AWSReservedSSO_" in before and before.endswith(b"/")):
         return True
-    lowered = before.lower()
-    return any(word in lowered for word in _WORDS) and _BEFORE.search(before) is not None
+    return _BEFORE.search(before) is not None
 
 
 def _certain(text: bytes, start: int, end: int) -> bool:

@@ -6,6 +6,7 @@ A version number of four parts is the classic false positive: `package==10.2.3.4
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from kong_plugins.aws_masker.detect.detector import Detector
@@ -35,6 +36,7 @@ _VERSION_BEHIND = Pattern(
 )
 
 
+@lru_cache(maxsize=1 << 12)
 def _v4(text: bytes) -> int | None:
     """Return the address as a number, or None if the text is none: an octet over 255, or with a leading zero."""
     number = 0
@@ -61,6 +63,7 @@ _PRIVATE_NUMBERS = tuple(
 )
 
 
+@lru_cache(maxsize=1 << 12)
 def _family(number: int) -> str:
     """Return the family of an IPv4 address, "" for no value: RFC 1918 and RFC 6598 (shared space) are private."""
     if any(number & mask == network for network, mask, _ in _PRIVATE_NUMBERS):

@@ -8,6 +8,7 @@ Also percent-encoded (`arn%3Aaws%3A...`, as in the console's URLs) and with esca
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import REGION, UUID, Pattern
@@ -100,6 +101,12 @@ def _is_kept(value: bytes) -> bool:
     )
 
 
+@lru_cache(maxsize=1 << 10)
+def _names_in(service: bytes, rest: bytes) -> tuple[Span, ...]:
+    """Return the names in the resource part `rest`, the same ones again and again."""
+    return tuple(_names(service, rest, 0))
+
+
 def _names(service: bytes, rest: bytes, start: int) -> Iterator[Span]:
     """Yield the names in the resource part `rest` that begins at `start`."""
     segments = _segments(rest, start)
@@ -168,7 +175,8 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     elif account == b"aws":
         return ()
     if not (service == b"bedrock" and not account):
-        spans.extend(_names(service, rest, offset + len(fields[4]) + 1))
+        start = offset + len(fields[4]) + 1
+        spans += [Span(start + one.start, start + one.end, one.family, one.spread) for one in _names_in(service, rest)]
     return spans
 
 

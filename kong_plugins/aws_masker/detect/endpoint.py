@@ -8,6 +8,7 @@ pages of the service.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from kong_plugins.aws_masker.detect.bucket import bucket_span
@@ -102,6 +103,7 @@ def _first_label(family: str) -> Rule:
     return rule
 
 
+@lru_cache(maxsize=1 << 12)
 def _is_public(label: bytes) -> bool:
     return _REGION.fullmatch(label) or label in _PUBLIC_LABELS
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import re2
 
@@ -25,6 +26,10 @@ from kong_plugins.aws_masker.detect.spans import ALNUM, Span
 from kong_plugins.aws_masker.families import NAME_FAMILIES
 
 _ONE_WORD = bytes(sorted(ALNUM)) + b".:"
+_CANDIDATES_AT_HAND = 4096
+"""Candidates whose detectors are known without asking RE2: keys, prefixes and values come again and again."""
+_HEX_AND_HYPHEN = b"0123456789abcdef-"
+_ANY_UUID = b"00000000-0000-0000-0000-000000000000"
 
 
 class _Pass:
@@ -40,6 +45,7 @@ class _Pass:
             for detector in self._detectors:
                 self._owners.Add(detector.pattern)
             self._owners.Compile()
+        self._owners_of = lru_cache(_CANDIDATES_AT_HAND)(self._matching)
 
     def spans(self, text: bytes) -> Iterator[Span]:
         """Yield spans, which may overlap."""
@@ -47,18 +53,31 @@ class _Pass:
         while (found_at := self._search(text, position)) is not None:
             start, end = found_at
             candidate = text[start:end]
-            position = end if self._owners is None or not candidate.strip(_ONE_WORD) else start + 1
-            for detector in self._asked(candidate):
+            # logs are full of UUIDs, no two of them the same, and none to be told from another by its detectors
+            detectors, position = self._owners_of(_ANY_UUID if _is_uuid(candidate) else candidate)
+            position = end if position else start + 1
+            for detector in detectors:
                 found = detector.find(text, start, end)
                 if found:
                     yield from found
-                    position = max(end, *(span.end for span in found)) if detector.bare else end
+                    position = max(end, found[-1].end) if detector.bare else end
                     break
 
-    def _asked(self, candidate: bytes) -> Iterable[Detector]:
+    def _matching(self, candidate: bytes) -> tuple[tuple[Detector, ...], bool]:
+        """Return the detectors to ask about a candidate, and whether it is one word."""
         if self._owners is None:
-            return self._detectors
-        return [self._detectors[owner] for owner in sorted(self._owners.Match(candidate))]
+            return self._detectors, True
+        owners = tuple(self._detectors[owner] for owner in sorted(self._owners.Match(candidate)))
+        return owners, not candidate.strip(_ONE_WORD)
+
+
+def _is_uuid(candidate: bytes) -> bool:
+    return (
+        len(candidate) == 36
+        and candidate[8:24:5] == b"----"
+        and candidate.count(b"-") == 4
+        and not candidate.translate(None, _HEX_AND_HYPHEN)
+    )
 
 
 def _rank(span: Span) -> tuple[int, bool, int]:
@@ -73,8 +92,8 @@ def resolve(spans: Iterable[Span]) -> list[Span]:
     reach = -1
     for span in ordered:
         if span.start >= reach and cluster:
-            chosen += _resolve_cluster(cluster)
-            cluster = []
+            chosen += _resolve_cluster(cluster) if len(cluster) > 1 else cluster
+            cluster.clear()
         cluster.append(span)
         reach = max(reach, span.end)
     return chosen + _resolve_cluster(cluster)

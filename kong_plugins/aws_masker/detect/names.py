@@ -9,6 +9,7 @@ only one that can be nothing else: quoted or on a line of its own, and no ordina
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from kong_plugins.aws_masker.detect.contexts import CONTEXTS
@@ -160,13 +161,21 @@ def _code_like(found: _Found) -> bool:
     return plain and not found.line_ends and not found.separator.strip(b" ").startswith(b"|")
 
 
+@lru_cache(maxsize=1 << 12)
+def _key_in(candidate: bytes) -> tuple[int, tuple[str, bool] | None]:
+    """Return the length of the key that `candidate` begins with, and the family and strength of what it announces."""
+    length = _KEY.match(candidate)
+    key = candidate[:length]
+    if key[1:] == b"sername" or key == b"USERNAME":
+        return length, None  # anybody's; IAM says UserName and --user-name
+    return length, _KEYS.get(key.translate(None, b"_-").lower())
+
+
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
-    stop = start + _KEY.match(text[start:end])
-    if text[start + 1 : stop] == b"sername" or text[start:stop] == b"USERNAME":
-        return ()  # anybody's; IAM says UserName and --user-name
-    known = _KEYS.get(text[start:stop].translate(None, b"_-").lower())
+    length, known = _key_in(text[start:end])
     if known is None:
         return ()
+    stop = start + length
     separator = text[stop:end]
     quoted = separator[-1:] in (b'"', b"'", b"`")
     behind = _read(text, end, quoted)

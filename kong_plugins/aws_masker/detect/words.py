@@ -6,6 +6,8 @@ sentence of the request, nor may `database: postgres` turn the engine's name int
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from kong_plugins.aws_masker.detect.patterns import REGION, Pattern
 from kong_plugins.aws_masker.detect.spans import ALNUM
 
@@ -65,6 +67,7 @@ _REFERENCES = frozenset(
 """What an expression of Terraform, CloudFormation or a program begins with, before its first dot."""
 
 
+@lru_cache(maxsize=1 << 12)
 def is_literal_word(value: bytes) -> bool:
     """Tell whether `value` is a keyword, a type or a stand-in: never a name, not even where only a name may stand."""
     if value.isalnum():
@@ -78,6 +81,7 @@ def is_reference(name: bytes) -> bool:
     return bool(dot) and (first in _REFERENCES or first.startswith(b"aws_"))
 
 
+@lru_cache(maxsize=1 << 12)
 def is_word(value: bytes) -> bool:
     """Tell whether `value` may be an ordinary word, a number, a version or a document's stand-in."""
     lowered = value.lower()

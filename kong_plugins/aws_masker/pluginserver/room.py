@@ -1,7 +1,8 @@
 """Room for bodies: how many bytes of them a worker works on at the same time.
 
-Masking takes about ten times a body's size in memory, and Python masks one body after the other anyway, however many
-threads do it. So an event whose body finds no room leaves it with Kong until there is. Small bodies never wait.
+Masking takes three times a large body's size in memory (up to nine times that of one below 4 MB), and Python masks one
+body after the other anyway, however many threads do it. So an event whose body finds no room leaves it with Kong until
+there is. Small bodies never wait.
 """
 
 from __future__ import annotations

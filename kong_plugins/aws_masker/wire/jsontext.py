@@ -266,7 +266,7 @@ class JsonText:
         return out.getvalue()
 
 
-_LARGE = 1024 * 1024
+_LARGE = 4 * 1024 * 1024
 """Bytes of a JSON text from which on memory counts more than time."""
 _LONG = 1024
 """Bytes of a string from which on it is long."""
