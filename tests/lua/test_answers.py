@@ -192,7 +192,8 @@ _documents = st.recursive(
         st.lists(below, max_size=3)
         | st.dictionaries(st.sampled_from(_FIELDS), below, max_size=5)
         | st.fixed_dictionaries(
-            {"type": st.sampled_from(_KINDS)}, optional=dict.fromkeys(_FIELDS[1:], st.just(PLACEHOLDERS[0].decode()))
+            {"type": st.sampled_from(_KINDS), "role": st.sampled_from(("function", "tool", "user"))},
+            optional=dict.fromkeys(_FIELDS[2:], st.just(PLACEHOLDERS[0].decode())),
         )
     ),
     max_leaves=20,
@@ -277,3 +278,35 @@ def test_deep_answers(lua: Lua, depth: int) -> None:
     nested = b"[" * depth + b'"' + PLACEHOLDERS[0] + b'"' + b"]" * depth
     same(lua, Api.OTHER, [nested], "application/json")
     same(lua, Api.ANTHROPIC, [b'data: {"delta":{"type":"x","y":"i-0"},"z":' + nested + b"}\n\n"], SSE)
+
+
+_INDEXES = (
+    "0", "-0", "1", "1.0", "10e-1", "true", "false", '"1"', "null", "[]", "18446744073709551615", "1e400",
+    "1.8446744073709552e19",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("begun", _INDEXES)
+@pytest.mark.parametrize("ended", _INDEXES)
+def test_indexes_are_equal_where_python_finds_them_so(lua: Lua, begun: str, ended: str) -> None:
+    """1, 1.0 and true are, though no block has the index 1.0; a surrogate makes readers of numbers lenient."""
+    for more in ("", ',"x":"\\ud800"'):
+        for api, delta, end in (
+            (
+                Api.ANTHROPIC,
+                '{"type":"content_block_delta","index":%s,"delta":{"type":"text_delta","text":"i-0"}%s}',
+                '{"type":"content_block_stop","index":%s%s}',
+            ),
+            (
+                Api.OPENAI_CHAT,
+                '{"choices":[{"index":%s,"delta":{"content":"i-0"}}]%s}',
+                '{"choices":[{"index":%s,"delta":{},"finish_reason":"stop"}]%s}',
+            ),
+            (
+                Api.OPENAI_RESPONSES,
+                '{"type":"response.output_text.delta","output_index":%s,"delta":"i-0"%s}',
+                '{"type":"response.output_text.done","output_index":%s%s}',
+            ),
+        ):
+            events = (delta % (begun, more), end % (ended, more), '{"type":"ping"}')
+            same(lua, api, [f"data: {event}\n\n".encode() for event in events], SSE)
