@@ -103,3 +103,18 @@ def test_waiting_takes_nothing(ends: tuple[Frames, socket.socket]) -> None:
     assert frames.read(10) == b"ab"
     kong.close()
     assert not frames.wait()
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 3_000_000])
+def test_a_body_is_sent_in_parts_as_protobuf_would_send_it(ends: tuple[Frames, socket.socket], size: int) -> None:
+    """The message ByteString, written by hand so that a large body is not copied twice, in one frame."""
+    frames, kong = ends
+    body = b"x" * size
+    sender = threading.Thread(target=lambda: frames.write(b"method", protocol.byte_string(body)))
+    sender.start()
+    received = Frames(kong)
+    assert received.read(protocol.MAX_REPLY) == b"method"
+    message = received.read(protocol.MAX_REPLY)
+    sender.join()
+    assert protocol.ByteString.FromString(message).v == body
+    assert not size or message == protocol.ByteString(v=body).SerializeToString()

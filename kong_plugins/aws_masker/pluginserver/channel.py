@@ -50,9 +50,9 @@ class Channel:
         known = _CALLS.get(method)
         if known is None or self.exited:
             raise PDKException(f"{method} cannot be called " + ("after the answer was sent" if known else "here"))
-        argument = known.encode(*call["Args"]).SerializeToString()
+        argument = known.encode(*call["Args"])
         self._call = known
-        self._frames.write(method.encode(), argument)
+        self._frames.write(method.encode(), argument if isinstance(argument, tuple) else argument.SerializeToString())
         self.exited = method == EXIT
 
     def get(self) -> tuple[Any, str | None]:
@@ -209,7 +209,7 @@ _CALLS = {
     "kong.response.set_header": _Call(lambda name, value: protocol.KV(k=_bytes(name), v=_to_value(value)), _nothing),
     "kong.service.request.clear_header": _Call(lambda name: protocol.String(v=_bytes(name)), _nothing),
     "kong.service.request.set_headers": _Call(_to_struct, _nothing),
-    "kong.service.request.set_raw_body": _Call(lambda body: protocol.ByteString(v=body), _nothing),
+    "kong.service.request.set_raw_body": _Call(protocol.byte_string, _nothing),
     "kong.service.response.get_raw_body": _Call(_empty, _byte_string, is_body=True),
     "kong.service.response.get_status": _Call(_empty, _integer),
 }

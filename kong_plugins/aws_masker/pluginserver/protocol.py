@@ -91,13 +91,16 @@ class Frames:
         while size:
             size -= len(self.rest(min(size, _JOINED)))
 
-    def write(self, *frames: bytes) -> None:
-        """Send frames.
+    def write(self, *frames: bytes | tuple[bytes, ...]) -> None:
+        """Send frames; a large one may come in parts.
 
         Raises:
             Gone: the other side does not read any more.
         """
-        parts = [part for frame in frames for part in (_LENGTH.pack(len(frame)), frame)]
+        parts: list[bytes] = []
+        for frame in frames:
+            pieces = frame if isinstance(frame, tuple) else (frame,)
+            parts += (_LENGTH.pack(sum(map(len, pieces))), *pieces)
         try:
             if sum(map(len, parts)) <= _JOINED:
                 self._connection.sendall(b"".join(parts))
@@ -106,6 +109,17 @@ class Frames:
                     self._connection.sendall(part)
         except OSError:
             raise Gone from None
+
+
+def byte_string(value: bytes) -> tuple[bytes, bytes]:
+    """Return the message ByteString, field 1 of which is `value`, in two parts: a body of megabytes is not copied."""
+    head = bytearray(b"\x0a")  # field 1, length-delimited
+    size = len(value)
+    while size > 0x7F:
+        head.append(size & 0x7F | 0x80)
+        size >>= 7
+    head.append(size)
+    return bytes(head), value
 
 
 _BOOL, _BYTES, _DOUBLE, _INT32, _INT64 = "BOOL", "BYTES", "DOUBLE", "INT32", "INT64"
