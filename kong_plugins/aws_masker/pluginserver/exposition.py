@@ -18,8 +18,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import orjson
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from kong_plugins.aws_masker import __version__
 from kong_plugins.aws_masker.observe import health
@@ -82,7 +81,7 @@ class Pages:
         return [body] if environ["REQUEST_METHOD"] != "HEAD" else []
 
     def _metrics(self) -> tuple[int, str, bytes]:
-        return 200, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(self._registry())
+        return 200, CONTENT_TYPE_LATEST, generate_latest(self._registry())
 
     def _ready(self) -> tuple[int, str, bytes]:
         samples = {
