@@ -20,7 +20,7 @@ from kong_plugins.aws_masker.wire.jsontext import to_bytes, to_str
 from kong_plugins.aws_masker.wire.providers import Api
 from kong_plugins.aws_masker.wire.streams import MAX_BLOCKS
 from tests.lua.runtime import REQUEST, Headers, Lua
-from tests.lua.texts import MAPPING, PLACEHOLDERS, answers, cut, places
+from tests.lua.texts import ACCOUNTS, MAPPING, PLACEHOLDERS, answers, cut, places
 from tests.wire.test_streams import JUNK, anthropic, block, call, choice, chunk, interleaved, stream
 
 _LIMIT = 1 << 20
@@ -186,7 +186,8 @@ _KINDS = (
     "function_call", "mcp_call", "image_generation_call", "tool", "function", "response.image.done", "data:text/plain,",
 )  # fmt: skip
 _documents = st.recursive(
-    st.sampled_from(_KINDS) | st.sampled_from(PLACEHOLDERS).map(bytes.decode) | st.just(123456789012) | st.none()
+    st.sampled_from(_KINDS) | st.sampled_from(PLACEHOLDERS).map(bytes.decode)
+    | st.sampled_from((123456789012, *map(int, ACCOUNTS))) | st.none()
     | st.sampled_from(PLACEHOLDERS).map(lambda placeholder: json.dumps({"a": placeholder.decode()})),
     lambda below: (
         st.lists(below, max_size=3)
@@ -310,3 +311,47 @@ def test_indexes_are_equal_where_python_finds_them_so(lua: Lua, begun: str, ende
         ):
             events = (delta % (begun, more), end % (ended, more), '{"type":"ping"}')
             same(lua, api, [f"data: {event}\n\n".encode() for event in events], SSE)
+
+
+_PLACEHOLDER = PLACEHOLDERS[0].decode()
+_ACCOUNT, _ODD_ACCOUNT = (account.decode() for account in ACCOUNTS)
+_CHAT_DELTA = '{"choices":[{"index":0,"delta":{"content":"held i-0"}}]}'
+_EXAMPLES = (
+    (Api.OPENAI_RESPONSES, [f'{{"type":"response.audio.delta","delta":"{_PLACEHOLDER}"}}']),
+    (Api.OPENAI_CHAT, [_CHAT_DELTA, f'{{"error":{{"message":"{_PLACEHOLDER}"}}}}']),
+    (Api.OPENAI_CHAT, [_CHAT_DELTA, '{"a":1,"choices":[],"choices":[{"index":0,"finish_reason":"stop"}]}', "[DONE]"]),
+    (Api.OPENAI_CHAT, [_CHAT_DELTA.replace("{", '{"a":[1,"b"],"c":{"d":1},"e":null,"f":"g",', 1), " [DONE]\t"]),
+    (Api.ANTHROPIC, [f'{{"a":1,"a":"{_PLACEHOLDER}"}}']),
+    (Api.ANTHROPIC, [f'{{"content_block":{{"type":"compaction","content":"{_PLACEHOLDER}"}}}}']),
+    (Api.ANTHROPIC, [f'{{"x":{{"input":[{_ACCOUNT},{_ACCOUNT}, {_ACCOUNT},"{_ACCOUNT}"],"x":{_ODD_ACCOUNT}}}}}']),
+    (Api.OTHER, [f"[{_ACCOUNT},[{_ODD_ACCOUNT}],{_ACCOUNT}]", f"[{_ACCOUNT}.0]", _ODD_ACCOUNT]),
+    (Api.OTHER, [f"[-{_ACCOUNT},{_ACCOUNT}0]", f'{{"{_ACCOUNT}":{_ODD_ACCOUNT}}}']),
+)
+
+
+@pytest.mark.parametrize(("api", "events"), _EXAMPLES)
+def test_single_cases(lua: Lua, api: Api, events: list[str]) -> None:
+    """What random answers seldom hit: sound, errors, repeated keys, account ids as numbers."""
+    same(lua, api, [f"data: {event}\n\n".encode() for event in events], SSE)
+    same(lua, api, [f"data: {event}\r".encode() for event in events] + [b"\n"], SSE)
+    for event in events:
+        same(lua, api, [event.encode()], "application/json")
+    same(lua, api, ["\n".join(events).encode()], "application/jsonl")
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "UTF-16LE", '"utf-32"', "utf-8", "latin-1", ""])
+@pytest.mark.parametrize("status", [100, 200, 204, 206, 304, 400, 500])
+def test_what_is_restored(lua: Lua, charset: str, status: int) -> None:
+    """By status, charset and the number of content types, as in Python."""
+    for headers in (
+        [(b"Content-Type", f"text/plain; x=y ;charset = {charset}".encode())],
+        [(b"content-type", b"text/plain"), (b"content-type", b"text/plain")],
+        [],
+    ):
+        exchange = lua.exchange(mark_of(Api.OTHER).encode(), headers=headers, status=status)
+        exchange.access()
+        cleared = exchange.header_filter()
+        restorer = ResponseRestorer(Api.OTHER, status, headers, MAPPING.get, Settings())
+        restored = restorer.feed(PLACEHOLDERS[0]) + restorer.close()
+        assert b"".join(exchange.body([PLACEHOLDERS[0]])) == restored
+        assert bool(cleared) is (restored != PLACEHOLDERS[0])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from kong_plugins.aws_masker.restoring import StreamRestorer
 from kong_plugins.aws_masker.wire.jsontext import escaped
 from tests.lua.runtime import Lua
-from tests.lua.texts import MAPPING, PLACEHOLDERS, answers, cut, places
+from tests.lua.texts import ACCOUNTS, MAPPING, PLACEHOLDERS, answers, cut, places
 
 
 def _python(pieces: list[bytes], mapping: dict[bytes, bytes], *, escapes: bool) -> list[bytes]:
@@ -43,3 +43,15 @@ def test_every_placeholder_comes_back(lua: Lua, placeholder: bytes) -> None:
 def test_without_a_mapping_nothing_changes(lua: Lua, answer: bytes) -> None:
     """What is in no mapping is only a look-alike."""
     assert b"".join(_lua(lua, [answer], {}, escapes=False)) == answer
+
+
+@pytest.mark.parametrize(
+    "before", [b"%20", b"\\x09", b"\\u0020", b"\\U0020", b"\\0", b"x20", b"20", b"%2", b"%3A", b"."]
+)
+@pytest.mark.parametrize("number", [*ACCOUNTS, *(one for one in PLACEHOLDERS if one[:3] in (b"10.", b"172"))])
+def test_a_number_behind_an_escape(lua: Lua, before: bytes, number: bytes) -> None:
+    """The digits of an escape belong to it, so the number begins behind it; cut anywhere."""
+    text = b"x" + before + number + b" "
+    for at in range(len(text)):
+        pieces = [text[:at], text[at:]]
+        assert _lua(lua, pieces, MAPPING, escapes=False) == _python(pieces, MAPPING, escapes=False)

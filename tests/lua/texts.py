@@ -11,8 +11,11 @@ from kong_plugins.aws_masker.pseudonym.prf import Prf
 from kong_plugins.aws_masker.pseudonym.shapes import OPAQUE
 
 _PRF = Prf(bytes(range(32)), "")
+ACCOUNTS = {account(_PRF, value): value for value in (b"4" * 12, b"0" + b"5" * 11)}
+"""Of account ids that are their own values; one of them is no number in JSON."""
+
 _NUMBERS = (
-    account(_PRF, b"4" * 12),
+    *ACCOUNTS,
     account(_PRF, b"4444-5555-6666"),
     *(
         address(_PRF, "private_ip", value)
@@ -33,6 +36,7 @@ PLACEHOLDERS: list[bytes] = [
 """At least one of each family and each of its forms."""
 
 MAPPING = {placeholder: b'<%d"\\\xc3\xa9\n\x7f\xed\xa0\xbd>' % at for at, placeholder in enumerate(PLACEHOLDERS)}
+MAPPING |= ACCOUNTS
 """Values with all that JSON escapes, and a lone surrogate."""
 
 _HYPHENS = st.sampled_from(
@@ -64,7 +68,8 @@ _PARTS = st.sampled_from(
     (
         b"", b" ", b"7", b"12", b"aced", b"AWS", b"AWSSECRET", b"i-", b"2001:db8:", b"fc", b"10.", b"::",
         b"/24", b"/", b"-",
-        b"&#4", b"&", b"\\", b"\xe2\x80", b"\r", b"\n", b"\\n", b"%3A", b"\x1b[31m", b"\\u001b[1;31m", b"\\x1b[m", b".",
+        b"&#4",
+        b"&", b"\\", b"\xe2\x80", b"\r", b"\n", b"\\n", b"%3A", b"%20", b"\\u0020", b"\x1b[31m", b"\\u001b[1;31m", b"\\x1b[m", b".",
         b"0123456789" * 3, b"f" * 40, b"AWSCUSTOM" + b"Z" * 60,
     )
 )  # fmt: skip
