@@ -10,7 +10,7 @@ import click
 from kong_plugins.aws_masker import __version__
 from kong_plugins.aws_masker.cli.edge import edge
 
-COMMANDS = ("proxy", "demo", "mask", "restore", "scan", "detectors", "doctor", "vault", "events")
+COMMANDS = ("proxy", "demo", "mask", "restore", "scan", "detectors", "doctor", "vault", "events", "dashboard")
 
 EPILOG = """
 \b

@@ -101,6 +101,9 @@ def serve(  # noqa: PLR0913 - the options of `aws-masker proxy`, each by its nam
 class Server(uvicorn.Server):
     """uvicorn as the proxy needs it: nothing added to answers, nothing logged that could hold a value."""
 
+    title = "proxy"
+    """What its lines in the log begin with."""
+
     def __init__(self, app: ASGIApp, grace: int, started: Callable[[], None], tls: Tls | None = None) -> None:
         """`grace`: seconds that running requests get at the end; `started` is called when the server is ready."""
         config = uvicorn.Config(
@@ -129,7 +132,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop to listen, let running requests end, close the rest."""
-        logs.log.info("proxy_stopping")
+        logs.log.info(f"{self.title}_stopping")
         await super().shutdown(sockets)
 
 

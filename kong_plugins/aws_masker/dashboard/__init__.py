@@ -1,0 +1,1 @@
+"""The dashboard: what the gateway and the proxies do, in a browser."""
