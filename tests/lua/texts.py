@@ -69,7 +69,8 @@ _PARTS = st.sampled_from(
         b"", b" ", b"7", b"12", b"aced", b"AWS", b"AWSSECRET", b"i-", b"2001:db8:", b"fc", b"10.", b"::",
         b"/24", b"/", b"-",
         b"&#4",
-        b"&", b"\\", b"\xe2\x80", b"\r", b"\n", b"\\n", b"%3A", b"%20", b"\\u0020", b"\x1b[31m", b"\\u001b[1;31m", b"\\x1b[m", b".",
+        b"&", b"\\", b"\xe2\x80", b"\r", b"\n", b"\\n", b"%3A", b"%20",
+        b"\\u0020", b"\x1b[31m", b"\\u001b[1;31m", b"\\x1b[m", b".",
         b"0123456789" * 3, b"f" * 40, b"AWSCUSTOM" + b"Z" * 60,
     )
 )  # fmt: skip
