@@ -6,8 +6,10 @@ import gc
 import time
 from collections.abc import Callable
 
+RUNS = 5
 
-def least(work: Callable[[], object], runs: int = 5, budget: float = 8.0) -> float:
+
+def least(work: Callable[[], object], runs: int = RUNS, budget: float = 8.0) -> float:
     """Return the least seconds that `work` took in up to `runs` runs, stopping early after `budget` seconds."""
     best = float("inf")
     began = time.perf_counter()
