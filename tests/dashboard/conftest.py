@@ -171,6 +171,7 @@ def _driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
+        "--force-prefers-reduced-motion",
         "--lang=en-GB",
         "--window-size=1280,900",
         f"--user-data-dir={profile}",
