@@ -66,23 +66,27 @@ local CANDIDATE, BEGUN, ESCAPE = automaton(grammar.candidate), automaton(grammar
 local recognise = { LOOK_BACK = LOOK_BACK }
 
 -- Returns the first place that begins from `position` to `last` where a placeholder may stand, the longest one.
+-- One loop, not two: a loop inside another is compiled by LuaJIT at some times and at others not.
 function recognise.candidate(text, position, last)
   local next, class, accepting, width = CANDIDATE.next, CANDIDATE.class, CANDIDATE.accepting, CANDIDATE.width
   local length = #text
-  for start = position, last < length and last or length do
-    local state, i, stop = next[width + class[byte(text, start)]], start, 0
-    while state ~= 0 do
+  if last > length then
+    last = length
+  end
+  local start, at, state, stop = position, position, 1, 0
+  while start <= last do
+    state = at <= length and next[state * width + class[byte(text, at)]] or 0
+    if state == 0 then
+      if stop ~= 0 then
+        return start, stop
+      end
+      start = start + 1
+      at, state = start, 1
+    else
       if accepting[state] then
-        stop = i
+        stop = at
       end
-      i = i + 1
-      if i > length then
-        break
-      end
-      state = next[state * width + class[byte(text, i)]]
-    end
-    if stop ~= 0 then
-      return start, stop
+      at = at + 1
     end
   end
 end
