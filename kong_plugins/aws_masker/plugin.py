@@ -72,9 +72,8 @@ class _Arrived(NamedTuple):
     raw: HeaderList
     headers: HeaderList
     """Without the seal of the proxy."""
-    body: bytes
-    """The same, if it was sealed."""
     was_sealed: bool
+    """Whether its body was."""
 
 
 class Plugin:
@@ -149,8 +148,9 @@ class Plugin:
 
     def _enforce(self, kong: Any, exchange: Exchange, path: str, query: str) -> None:
         """Mask, then mark: under `MsgPack:1` a failure between the two must not leave a mark."""
-        arrived = self._arrived(kong)
-        masked, tenant = self._masked(kong, exchange, Head(path, arrived.headers, query), arrived.body)
+        arrived, body = self._arrived(kong)
+        masked, tenant = self._masked(kong, exchange, Head(path, arrived.headers, query), body)
+        del body  # it may be large, and so may be what Kong is sent now
         _forward(kong, arrived, self._sent(masked), masked.body, changed=masked.changed)
         kong.ctx.shared.set(mark.NAME, self._mark(exchange.request, masked, tenant).dump())
         if masked.signed:
@@ -178,9 +178,9 @@ class Plugin:
         counts: dict[str, int] = {}
         stream = False
         try:
-            arrived = self._arrived(kong)
-            _forward(kong, arrived, arrived.headers, arrived.body, changed=False)
-            masked, _ = self._masked(kong, exchange, Head(path, arrived.headers, query), arrived.body)
+            arrived, body = self._arrived(kong)
+            _forward(kong, arrived, arrived.headers, body, changed=False)
+            masked, _ = self._masked(kong, exchange, Head(path, arrived.headers, query), body)
             counts, stream = masked.counts, masked.stream
         except NotMasked:  # a seal that cannot be taken off: nobody could read the request
             raise
@@ -196,8 +196,8 @@ class Plugin:
         marked = Mark(exchange.request, exchange.api, "", stream, observed=True, counts=counts)
         kong.ctx.shared.set(mark.NAME, marked.dump())
 
-    def _arrived(self, kong: Any) -> _Arrived:
-        """Return the request, its seal opened; the client is told of that even if masking fails."""
+    def _arrived(self, kong: Any) -> tuple[_Arrived, bytes]:
+        """Return the request and its body, its seal opened; the client is told of that even if masking fails."""
         headers = _request_headers(kong)
         refuse_upgrade(headers)
         body = kong.request.get_raw_body(_NO_LIMIT)
@@ -206,7 +206,7 @@ class Plugin:
             raise MaskingFailed("the request's body is not whole")
         seal = seal_of(headers, self._key)
         if seal is None:
-            return _Arrived(headers, headers, body, False)
+            return _Arrived(headers, headers, False), body
         opened = seal.open(body)
         kong.response.set_header(OPENED.decode(), seal.proof)
         length = b"%d" % len(opened)
@@ -215,7 +215,7 @@ class Plugin:
             for name, value in headers
             if name.lower() != SEAL
         ]
-        return _Arrived(headers, plain, opened, bool(body))
+        return _Arrived(headers, plain, bool(body)), opened
 
     def _masked(self, kong: Any, exchange: Exchange, head: Head, body: bytes) -> tuple[MaskedRequest, str]:
         """Return the masked request and its tenant; the mapping is in the vault before anything can go upstream."""
