@@ -47,6 +47,25 @@ function gathered(rows) {
   return [...entries.slice(0, COLOURS - 1), [`${rest.length} others`, sums]];
 }
 
+const GIVEN = {masked: 0, answered: 0, sent: 0, refused: 1, passed: 2, abandoned: 3, client_gone: 3, failed: 4, observed: 6};
+
+/** Returns a colour for each row of a chart; a row keeps its own for as long as it is shown. */
+function colouring(box, rows) {
+  const before = box.colours || {};
+  const taken = new Set();
+  const take = (wanted) => {
+    if (wanted === undefined || taken.has(wanted)) return undefined;
+    taken.add(wanted);
+    return wanted;
+  };
+  const found = Object.fromEntries(rows.map(([name]) => [name, take(GIVEN[name] ?? before[name])]));
+  for (const name of Object.keys(found)) {
+    found[name] ??= take([...Array(COLOURS).keys()].find((colour) => !taken.has(colour))) ?? COLOURS - 1;
+  }
+  box.colours = found;
+  return rows.map(([name]) => found[name]);
+}
+
 /** Returns the next number at or over `value` that reads well. */
 function ceiling(value) {
   const power = 10 ** Math.floor(Math.log10(value));
@@ -74,8 +93,8 @@ function frame(box, state, highest, label) {
   return {svg, y, step, when, left: area.left};
 }
 
-function legend(names) {
-  const items = names.map((name, colour) => make("li", {}, swatch(colour), name));
+function legend(rows, colours) {
+  const items = rows.map(([name], place) => make("li", {}, swatch(colours[place]), name));
   return make("ul", {class: "legend"}, ...items);
 }
 
@@ -93,7 +112,7 @@ function tableOf(rows, when, show) {
   return body;
 }
 
-function put(box, svg, rows, when, show) {
+function put(box, svg, rows, colours, when, show) {
   let details = box.querySelector("details");
   if (!details) {
     const title = box.parentElement.closest(".card").querySelector("h2").textContent;
@@ -104,12 +123,13 @@ function put(box, svg, rows, when, show) {
   }
   details.fill = () => details.lastElementChild.replaceChildren(...(details.open && rows.length ? [tableOf(rows, when, show)] : []));
   box.children[0].replaceChildren(svg);
-  box.children[1].replaceChildren(legend(rows.map(([name]) => name)));
+  box.children[1].replaceChildren(legend(rows, colours));
   details.fill();
 }
 
 function stacked(box, state, all, noun) {
   const rows = gathered(all);
+  const colours = colouring(box, rows);
   const bars = rows.length ? rows[0][1].map((_, bar) => rows.reduce((sum, [, values]) => sum + values[bar], 0)) : [];
   const sum = bars.reduce((one, other) => one + other, 0);
   const highest = ceiling(Math.max(4, ...bars));
@@ -120,17 +140,17 @@ function stacked(box, state, all, noun) {
     let below = 0;
     const told = rows.filter(([, values]) => values[bar]).map(([name, values]) => `${name}: ${number.format(values[bar])}`);
     const group = draw("g", {}, draw("title", {}, [exact.format(when(bar)), ...told].join("\n")));
-    rows.forEach(([, values], colour) => {
+    rows.forEach(([, values], place) => {
       if (!values[bar]) return;
       const top = y(below + values[bar]);
-      group.append(draw("rect", {class: `f${colour}`, x: left + bar * step + 0.5, width: Math.max(step - 1, 1), y: top,
+      group.append(draw("rect", {class: `f${colours[place]}`, x: left + bar * step + 0.5, width: Math.max(step - 1, 1), y: top,
         height: Math.max(y(below) - top, 0.5)}));
       below += values[bar];
     });
     svg.append(group);
   });
   if (!sum) svg.append(draw("text", {x: "50%", y: "45%", "text-anchor": "middle"}, `no ${noun} in this time`));
-  put(box, svg, rows, when, (value) => number.format(value));
+  put(box, svg, rows, colours, when, (value) => number.format(value));
 }
 
 function lines(box, state, stages) {
@@ -145,13 +165,13 @@ function lines(box, state, stages) {
       if (value === null) { before = null; return; }
       const x = left + (bar + 0.5) * step;
       path += `${before === null ? "M" : "L"}${x} ${y(value)}`;
-      svg.append(draw("circle", {class: `f${colour}`, cx: x, cy: y(value), r: 2}));
+      svg.append(draw("circle", {class: `f${colour % COLOURS}`, cx: x, cy: y(value), r: 2}));
       before = value;
     });
-    if (path) svg.append(draw("path", {class: `f${colour}`, d: path}));
+    if (path) svg.append(draw("path", {class: `f${colour % COLOURS}`, d: path}));
   });
   if (!rows.length) svg.append(draw("text", {x: "50%", y: "45%", "text-anchor": "middle"}, "no times yet"));
-  put(box, svg, rows, when, milliseconds);
+  put(box, svg, rows, rows.map((_, place) => place % COLOURS), when, milliseconds);
 }
 
 // States
