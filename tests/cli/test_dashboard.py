@@ -71,13 +71,14 @@ def signed_in(url: str, verify: ssl.SSLContext | bool = True) -> tuple[str, str]
         (("--tls-key", "a.pem"), PASSWORD, "belong together"),
     ],
 )
-def test_refused(tmp_path: Path, arguments: tuple[str, ...], password: str, told: str) -> None:
+def test_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], password: str, told: str
+) -> None:
     """Without a password, or with what is wrong, nothing listens: one line tells why, and holds no secret."""
-    runner = CliRunner()
-    with runner.isolated_filesystem(tmp_path):
-        Path("empty.txt").write_text("\n")
-        Path("binary.txt").write_bytes(b"\xff" * 20)
-        result = runner.invoke(main, ["dashboard", *arguments], env={VARIABLE: password, "AWS_MASKER_KEY": ""})
+    monkeypatch.chdir(tmp_path)
+    Path("empty.txt").write_text("\n")
+    Path("binary.txt").write_bytes(b"\xff" * 20)
+    result = CliRunner().invoke(main, ["dashboard", *arguments], env={VARIABLE: password, "AWS_MASKER_KEY": ""})
     assert (result.exit_code, result.stdout) == (2, "")
     assert told in result.stderr
     assert result.stderr.splitlines()[-1].startswith("Error")

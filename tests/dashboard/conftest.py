@@ -47,11 +47,11 @@ Open = Callable[..., Site]
 
 
 @contextmanager
-def site(redis: Server | None = None, sources: tuple[str, ...] = (), key: bytes | None = KEY) -> Iterator[Site]:
-    """Run a dashboard in a thread."""
-    where = address_of(Settings(redis_host="127.0.0.1", redis_port=redis.port), {}) if redis else None
+def site(redis: Server | None = None, sources: tuple[str, ...] = (), **options: Any) -> Iterator[Site]:
+    """Run a dashboard in a thread; `options` are those of the settings that say how to get into Redis."""
+    where = address_of(Settings(redis_host="127.0.0.1", redis_port=redis.port, **options), {}) if redis else None
     dashboard = Dashboard(
-        Access(PASSWORD), Playground(Settings(), key), [Source(one) for one in sources], where, tls=False
+        Access(PASSWORD), Playground(Settings(), KEY), [Source(one) for one in sources], where, tls=False
     )
     started = threading.Event()
     with listen("127.0.0.1", 0) as listener:
@@ -115,6 +115,11 @@ class Browser:
         """Return the texts that are seen, all of one moment: the page changes by itself."""
         script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText)"
         return [str(text).replace("\t", " ") for text in self.driver.execute_script(script, selector)]
+
+    def attribute(self, selector: str, name: str) -> str:
+        """Return an attribute of the first such element."""
+        script = "return document.querySelector(arguments[0]).getAttribute(arguments[1])"
+        return str(self.driver.execute_script(script, selector, name))
 
     def paste(self, text: str) -> None:
         """Paste a text into the playground, and mask it."""

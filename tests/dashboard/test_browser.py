@@ -56,7 +56,7 @@ def test_events_are_live(open_site: Open, browser: Browser, redis: Server, obser
     browser.shows("#tiles", "Values masked\n3")
     browser.shows("#tiles", "Restore misses\n1")
     browser.shows("#rows", "team-a anthropic messages 1 3 0")
-    assert "3 values" in str(browser.driver.find_element(By.CSS_SELECTOR, "#values svg").get_attribute("aria-label"))
+    assert "3 values" in browser.attribute("#values svg", "aria-label")
     browser.driver.find_element(By.CSS_SELECTOR, "#values summary").click()  # the chart as a table
     browser.shows("#values thead", "Time bucket secret_key")
     assert browser.texts("#values tbody tr")[0].split()[1:] == ["2", "1"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -101,6 +102,21 @@ def test_what_is_not_ours(open_site: Open, visit: Visit, redis: Server, observer
     (looked,) = (item for item in news(told) if item["source"] == "vault")
     assert (looked["tenant"], looked["text"]) == ("jane", "asked for by an operator")
     assert last_state(told)["totals"]["requests"] == 1
+
+
+def test_few_rights_are_enough(open_site: Open, visit: Visit, redis: Server, observer: Observer) -> None:
+    """A user as docs/dashboard.md has it sees the trail and the events; one with less is told of as a failed part."""
+    page = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text()
+    rights = next(line.split() for line in page.splitlines() if line.startswith("ACL SETUSER"))
+    redis.do(*(word.replace("PASSWORD", "secret") for word in rights))
+    allowed = visit(open_site(redis, redis_user="dashboard", redis_password="secret"))
+    allowed.live(lambda told: last_state(told)["parts"][0]["status"] == "ok")
+    observer.request(request())
+    told = allowed.live(lambda told: last_state(told)["totals"]["requests"] == 1 and len(news(told)) >= 2)
+    assert [item["what"] for item in news(told)] == ["alert: medium", "masked"]
+    redis.do("ACL", "SETUSER", "dashboard", "-xrange", "-xrevrange")
+    allowed.live(lambda told: "NoPermissionError" in last_state(told)["parts"][0]["detail"])
+    redis.do("ACL", "DELUSER", "dashboard")
 
 
 def test_redis_goes_away(open_site: Open, visit: Visit, tmp_path_factory: pytest.TempPathFactory) -> None:
