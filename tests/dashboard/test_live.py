@@ -47,7 +47,11 @@ def test_events(open_site: Open, visit: Visit, redis: Server, observer: Observer
     assert {(item["tenant"], item["request"]) for item in news(told)} == {("t", "r1")}
     state = last_state(told)
     assert state["origin"] == "trail"
-    assert state["totals"] == {"requests": 1, "values": 3, "errors": 0, "restored": 2, "misses": 3, "foreign": 0}
+    assert state["totals"] == {"requests": 1, "values": 3, "observed": 0, "errors": 0} | {
+        "restored": 2,
+        "misses": 3,
+        "foreign": 0,
+    }
     assert sum(state["values"]["bucket"][-2:]) == 2
     assert sum(state["requests"]["masked"][-2:]) == 1
     assert state["tenants"] == [
@@ -68,16 +72,18 @@ def test_the_trail_reaches_back(open_site: Open, visit: Visit, redis: Server) ->
     for number in range(120):
         quiet.request(request(f"r{number}", time=time.time() - 1800))
     quiet.request(request("bad", outcome="AWS_MASKER_2003", status=415, sent=False, masked={}))
+    quiet.request(request("seen", mode="observe"))
     quiet.close()
     visitor = visit(open_site(redis))
-    told = visitor.live(lambda told: last_state(told)["totals"]["requests"] == 121 and len(news(told)) >= 50)
+    told = visitor.live(lambda told: last_state(told)["totals"]["requests"] == 122 and len(news(told)) >= 50)
     assert len(news(told)) == 50
-    assert (news(told)[-1]["what"], news(told)[-1]["level"]) == ("refused", "medium")
+    assert [(item["what"], item["level"]) for item in news(told)[-2:]] == [("refused", "medium"), ("observed", "low")]
     state = last_state(told)
     assert state["values"]["bucket"][20:40].count(0) < 20 and sum(state["values"]["bucket"]) == 240
     assert state["errors"] == {"AWS_MASKER_2003": 1}
+    assert (state["totals"]["values"], state["totals"]["observed"]) == (360, 3)
     recent = last_state(visitor.live(lambda told: told, minutes=15))
-    assert recent["totals"]["requests"] == 1
+    assert recent["totals"]["requests"] == 2
     assert news(visitor.live(lambda told: len(news(told)) >= 2, after=48))[0]["id"] == 49
 
 
@@ -160,13 +166,18 @@ def test_sources(open_site: Open, visit: Visit) -> None:
         visitor.live(lambda told: len(last_state(told)["parts"]) == 4)
         visitor.client.get(f"{front}/v1/messages")  # Kong cannot be reached: an error of the front's
         observer.request(request("after", outcome="AWS_MASKER_2003", status=415, sent=False))
+        observer.request(request("seen", mode="observe"))
         observer.answer(answer("after", forgotten=1, foreign=2))
         told = visitor.live(lambda told: last_state(told)["totals"]["restored"])
     state = last_state(told)
     assert state["origin"] == "metrics"
-    assert state["totals"] == {"requests": 1, "values": 3, "errors": 1, "restored": 2, "misses": 1, "foreign": 2}
-    assert state["requests"].keys() == {"AWS_MASKER_2003"}
-    assert (state["latency"]["mask"]["count"], state["latency"]["restore"]["count"]) == (1, 1)
+    assert state["totals"] == {"requests": 2, "values": 3, "observed": 3, "errors": 1} | {
+        "restored": 2,
+        "misses": 1,
+        "foreign": 2,
+    }
+    assert state["requests"].keys() == {"AWS_MASKER_2003", "answered"}
+    assert (state["latency"]["mask"]["count"], state["latency"]["restore"]["count"]) == (2, 1)
     assert 2.5 <= state["latency"]["mask"]["p95"] <= 5
     _, masks, fronts, away = state["parts"]
     assert (masks["status"], {part["name"] for part in masks["parts"]}) == ("ok", {"key", "redis", "breaker"})

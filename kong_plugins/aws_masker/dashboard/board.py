@@ -85,7 +85,7 @@ class Board:
         self.trail.add(when, ("request", entry.get("decision", "")))
         self.trail.add(when, ("who", *who))
         self.trail.add(when, ("values", *who), sum(families.values()))
-        self._count(self.trail, when, "family", families)
+        self._count(self.trail, when, "observed" if entry.get("decision") == "observed" else "family", families)
         if error := entry.get("error", ""):
             self.trail.add(when, ("error", error))
             self.trail.add(when, ("errors", *who))
@@ -105,6 +105,7 @@ class Board:
             "totals": {
                 "requests": _sum(sums, "request"),
                 "values": _sum(sums, "family"),
+                "observed": _sum(sums, "observed"),
                 "errors": _sum(sums, "error"),
                 "restored": _sum(answered, "restored"),
                 "misses": answered["miss", "forgotten"],

@@ -145,7 +145,7 @@ def _keys(name: str, labels: Mapping[str, str]) -> list[Key]:
 
 _COUNTERS = {
     "masked_values_total": ("family", "family"),
-    "observed_values_total": ("family", "family"),
+    "observed_values_total": ("observed", "family"),
     "restored_values_total": ("restored", "family"),
     "restore_misses_total": ("miss", "kind"),
     "events_dropped_total": ("dropped", "reason"),

@@ -187,6 +187,7 @@ function tiles(state) {
   const shown = [
     ["Requests", number.format(totals.requests)],
     ["Values masked", number.format(totals.values)],
+    ...(totals.observed ? [["Seen, not masked", number.format(totals.observed), true]] : []),
     ["Restored", number.format(totals.restored)],
     ["Restore misses", number.format(totals.misses), totals.misses > 0],
     ["Foreign", number.format(totals.foreign)],
