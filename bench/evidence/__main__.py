@@ -1,0 +1,107 @@
+"""`python -m bench.evidence [--write] [--only PART,...] [--path DIR]`: measures, and prints or writes docs/evidence.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench.evidence import page, precision, roundtrip, session, shapes, speed, survival, truth, values
+from bench.evidence.precision import Found
+from bench.evidence.session import Session
+from bench.evidence.store import CACHE, Store
+from kong_plugins.aws_masker.masking import Masker
+from kong_plugins.aws_masker.settings import Settings
+from tests.e2e.claude import NotAvailableError
+
+_PAGE = Path(__file__).parents[2] / "docs" / "evidence.md"
+_EVERY = 25
+"""One in so many changed texts goes through the streams of the three APIs as well."""
+
+
+class Measurement:
+    """All parts, each measured at most once."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.masker = Masker(Settings(), bytes(range(32)))
+        self._session: Session | str | None = None
+
+    def recall(self) -> str:
+        left_out: Counter[str] = Counter()
+        found = {}
+        for name in truth.names():
+            _say(f"recall: {name}")
+            found[name] = values.count(self.masker, truth.documents(self.store, name, left_out))
+        _say("recall: botocore's models")
+        return page.recall(found, values.count(self.masker, self._generated()), left_out)
+
+    def _generated(self) -> Iterator[values.Document]:
+        for service in shapes.services(self.store.wheel("botocore")):
+            yield from service.documents()
+
+    def precision(self) -> str:
+        found: dict[str, Found] = {}
+        for name, texts in precision.corpora(self.store).items():
+            _say(f"precision: {name}")
+            found[name] = precision.examine(self.masker, texts())
+        return page.precision(found, self.session())
+
+    def fidelity(self) -> str:
+        results = {}
+        for name in truth.names():
+            _say(f"fidelity: {name}")
+            texts = ((one.source, one.text) for one in truth.documents(self.store, name, Counter()))
+            results[name] = roundtrip.check(self.masker, texts, _EVERY)
+        _say("fidelity: botocore's models, precision's corpora")
+        generated = ((one.source, one.text) for one in self._generated())
+        results["requests and answers from botocore's models"] = roundtrip.check(self.masker, generated, 10 * _EVERY)
+        for name, corpus in precision.corpora(self.store).items():
+            results[name] = roundtrip.check(self.masker, corpus(), _EVERY)
+        return page.fidelity(results, self.session(), survival.measure(self.masker))
+
+    def speed(self) -> str:
+        text, plot = page.speed(speed.measure(self.store))
+        _PAGE.with_name("evidence-speed.svg").write_text(plot)
+        return text
+
+    def session(self) -> Session | str:
+        if self._session is None:
+            _say("a session of Claude Code")
+            try:
+                self._session = session.run(self.masker)
+            except NotAvailableError as error:
+                self._session = str(error)
+        return self._session
+
+
+def _say(what: str) -> None:
+    print(f"{what} ...", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Measure the parts that are asked for; write the page only with all of them."""
+    parts: dict[str, Callable[[Measurement], str]] = {
+        "recall": Measurement.recall,
+        "precision": Measurement.precision,
+        "fidelity": Measurement.fidelity,
+        "speed": Measurement.speed,
+    }
+    parser = argparse.ArgumentParser(prog="python -m bench.evidence", description=__doc__)
+    parser.add_argument("--write", action="store_true", help=f"write docs/{_PAGE.name}")
+    parser.add_argument("--only", default=",".join(parts), help=f"some of {','.join(parts)}")
+    parser.add_argument("--path", type=Path, default=CACHE, help="where packages are kept")
+    arguments = parser.parse_args()
+    measurement = Measurement(Store(arguments.path))
+    sections = [parts[name](measurement) for name in parts if name in arguments.only.split(",")]
+    text = page.head() + "".join(sections) + page.sources(measurement.store.versions)
+    if arguments.write:
+        _PAGE.write_text(text)
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main()
