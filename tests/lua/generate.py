@@ -184,6 +184,7 @@ def _answers() -> dict[str, Any]:
         "max_codings": codings.MAX_CODINGS,
         "max_depth": jsontext.MAX_DEPTH,
         "max_blocks": streams.MAX_BLOCKS,
+        "max_pieces": streams.MAX_PIECES,
     }
 
 

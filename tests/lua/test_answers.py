@@ -18,7 +18,7 @@ from kong_plugins.aws_masker.pipeline import ResponseRestorer
 from kong_plugins.aws_masker.settings import Settings
 from kong_plugins.aws_masker.wire.jsontext import to_bytes, to_str
 from kong_plugins.aws_masker.wire.providers import Api
-from kong_plugins.aws_masker.wire.streams import MAX_BLOCKS
+from kong_plugins.aws_masker.wire.streams import MAX_BLOCKS, MAX_PIECES
 from tests.lua.runtime import REQUEST, Headers, Lua
 from tests.lua.texts import ACCOUNTS, MAPPING, PLACEHOLDERS, answers, cut, places
 from tests.wire.test_streams import JUNK, anthropic, block, call, choice, chunk, interleaved, stream
@@ -273,7 +273,23 @@ def test_open_blocks_are_bounded(lua: Lua) -> None:
     same(lua, Api.ANTHROPIC, cut(raw, list(range(0, len(raw), 1000))), SSE)
 
 
-@pytest.mark.parametrize("depth", [255, 256, 257])
+@pytest.mark.parametrize("odd", ['"index":0,', '"z":' + "[" * 1000 + "]" * 1000 + ","], ids=["twice", "deep"])
+def test_an_event_that_is_not_understood_changes_no_block(lua: Lua, odd: str) -> None:
+    """A repeated key, or nesting without reason: what a block held comes out once."""
+    start, end = PLACEHOLDERS[0][:8].decode(), PLACEHOLDERS[0][8:].decode()
+    delta = '{"type":"content_block_delta","index":0,%s"delta":{"type":"text_delta","text":"%s"}}'
+    stop = '{"type":"content_block_stop","index":0,%s"note":"' + PLACEHOLDERS[0].decode() + '"}'
+    parts = [delta % ("", start), delta % (odd, start), delta % ("", end), stop % odd, stop % ""]
+    same(lua, Api.ANTHROPIC, [f"data: {part}\n\n".encode() for part in parts], SSE)
+
+
+def test_an_event_of_very_many_pieces(lua: Lua) -> None:
+    """More than any provider sends."""
+    choices = [{"index": at, "delta": {"content": f"{PLACEHOLDERS[0].decode()} i-0"}} for at in range(3 * MAX_PIECES)]
+    same(lua, Api.OPENAI_CHAT, [stream([{"id": "c", "choices": choices}, "[DONE]"], named=False)], SSE)
+
+
+@pytest.mark.parametrize("depth", [255, 256, 257, 1000])
 def test_deep_answers(lua: Lua, depth: int) -> None:
     """Deeper than rules are walked is text."""
     nested = b"[" * depth + b'"' + PLACEHOLDERS[0] + b'"' + b"]" * depth

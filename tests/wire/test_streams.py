@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kong_plugins.aws_masker.wire.providers import Api, policy_of
 from kong_plugins.aws_masker.wire.restoring import Restoring
 from kong_plugins.aws_masker.wire.sse import Reader
-from kong_plugins.aws_masker.wire.streams import MAX_BLOCKS, EventRestorer
+from kong_plugins.aws_masker.wire.streams import MAX_BLOCKS, MAX_PIECES, EventRestorer
 
 Cut = Callable[[bytes, list[int]], list[bytes]]
 PLACES = st.lists(st.integers(min_value=0), max_size=12)
@@ -450,3 +450,30 @@ def test_open_blocks_are_bounded(restoring: Restoring) -> None:
     out = restorer.feed(raw)
     assert len(restorer._blocks) == MAX_BLOCKS
     assert joined(events_of(out + restorer.close()), "text") == dict.fromkeys(range(count), "i-0")
+
+
+def test_an_event_that_is_not_understood_changes_no_block(restoring: Restoring, placeholder: str, value: str) -> None:
+    """A repeated key, or nesting without reason: it is restored as text, and what a block held comes out once."""
+    start, end = placeholder[:8], placeholder[8:]
+    delta = '{"type":"content_block_delta","index":0,%s"delta":{"type":"text_delta","text":"%s"}}'
+    stop = '{"type":"content_block_stop","index":0,%s"note":"' + placeholder + '"}'
+    deep = '"z":' + "[" * 1000 + "]" * 1000 + ","
+    for odd in ('"index":0,', deep):
+        parts = [delta % ("", start), delta % (odd, start), delta % ("", end), stop % odd, stop % ""]
+        restored = through(Api.ANTHROPIC, restoring, [stream(parts, named=False)]).decode()
+        assert restored.count(start) == 1  # that of the odd event, which goes out as it came
+        assert restored.count(value.split()[-1]) == 3  # the block's, and those of both notes
+
+
+def test_an_event_of_very_many_pieces(restoring: Restoring, placeholder: str, value: str) -> None:
+    """More than any provider sends: the work stays linear, and each text comes back once."""
+    choices = [{"index": number, "delta": {"content": f"{number}: {placeholder} i-0"}} for number in range(3000)]
+    raw = stream([{"id": "c", "choices": choices}, "[DONE]"], named=False)
+    texts: dict[int, str] = {}
+    restored = through(Api.OPENAI_CHAT, restoring, [raw])
+    for event in events_of(restored)[:-1]:
+        for choice in event["choices"]:
+            texts[choice["index"]] = texts.get(choice["index"], "") + choice["delta"]["content"]
+    assert texts == {number: f"{number}: {value} i-0" for number in range(3000)}
+    assert len(restored) < 2 * len(raw)
+    assert len(events_of(restored)) <= MAX_PIECES + 2

@@ -34,8 +34,8 @@ Changes.__index = Changes
 
 local UNTOUCHED = { SIGNED = true, BLOB = true, BINARY = true }
 
--- `pieces:piece(node, leaf, key, scope)` handles pieces and returns what to put in their place; without it they are
--- restored as whole texts.
+-- `pieces` takes the pieces (node, leaf, key, scope), which are then left as they are; without it they are restored as
+-- whole texts.
 function Changes.new(raw, restoring, pieces)
   return setmetatable({
     text = json.read(raw), restoring = restoring, pieces = pieces, edits = {}, any = false,
@@ -43,17 +43,17 @@ function Changes.new(raw, restoring, pieces)
 end
 
 function Changes:change(node, new)
-  self.edits[node] = new
-  self.any = true
+  if new ~= node.text then
+    self.edits[node] = new
+    self.any = true
+  end
 end
 
 -- Lets a piece, the last of its block, also bring what the block `held` back.
 function Changes:append(node, new, held)
   if held ~= "" then
     self.edits[node] = nil
-    if new .. held ~= node.text then
-      self:change(node, new .. held)
-    end
+    self:change(node, new .. held)
     self.any = next(self.edits) ~= nil
   end
 end
@@ -62,17 +62,12 @@ local function visit(self, node, leaf, key, scope)
   if UNTOUCHED[leaf] or (leaf == "URL" and lower(sub(node.text, 1, 5)) == "data:") then
     return
   end
-  local old, new = node.text, nil
   if self.pieces and (leaf == "PIECE" or leaf == "JSON_PIECE") then
-    new = self.pieces:piece(node, leaf, key, scope)
-  elseif leaf == "JSON" or leaf == "JSON_PIECE" then
-    new = self:json(old)
-  else
-    new = self.restoring:whole(old)
+    self.pieces[#self.pieces + 1] = { node = node, leaf = leaf, key = key, scope = scope }
+    return
   end
-  if new ~= old then
-    self:change(node, new)
-  end
+  local old = node.text
+  self:change(node, (leaf == "JSON" or leaf == "JSON_PIECE") and self:json(old) or self.restoring:whole(old))
 end
 
 -- Restores all strings under `rule`; raises NOT_JSON.
@@ -110,14 +105,20 @@ local function add_numbers(spliced, raw, between)
   end
 end
 
+-- Raises NOT_JSON if a key is repeated.
+function Changes:check()
+  if self.text.repeated then
+    error(json.NOT_JSON, 0)
+  end
+end
+
 -- Returns the text with its changes; raises NOT_JSON if a key is repeated.
 function Changes:applied()
   local raw = self.text.raw
   if not self.any then
     return raw
-  elseif self.text.repeated then
-    error(json.NOT_JSON, 0)
   end
+  self:check()
   local spliced, between = {}, {}
   for node, new in pairs(self.edits) do
     if node.kind == json.STRING then

@@ -687,6 +687,7 @@ return {
     ["max_codings"] = 5,
     ["max_depth"] = 256,
     ["max_blocks"] = 1000,
+    ["max_pieces"] = 32,
   },
   ["words"] = {
     ["types_with_text"] = {

@@ -11,7 +11,7 @@ local changes_of = require "kong.plugins.aws-masker-stream.changes"
 local byte, concat, find = string.byte, table.concat, string.find
 local STRING, OBJECT, ARRAY, NULL = json.STRING, json.OBJECT, json.ARRAY, json.NULL
 local Changes, unless_json = changes_of.Changes, changes_of.unless_json
-local MAX_BLOCKS = grammar.answers.max_blocks
+local MAX_BLOCKS, MAX_PIECES = grammar.answers.max_blocks, grammar.answers.max_pieces
 
 -- --- Blocks in the order in which they were opened: a ring of links, and a table by name
 
@@ -139,35 +139,38 @@ local function overflowed(self, data)
   return end_blocks(self, self.blocks.list()) .. self.overflow:feed(data)
 end
 
--- The pieces of one event.
-local Pieces = {}
-Pieces.__index = Pieces
-
--- Feeds a piece to its block's restorer and returns what that gives.
-function Pieces:piece(node, leaf, key, scope)
-  local stream, name = self.stream, name_of(scope, key)
-  local blocks = stream.blocks
+-- Returns the block of a piece; opens it, for which the oldest may have to end.
+local function block_of(self, piece, extras)
+  local blocks, name = self.blocks, name_of(piece.scope, piece.key)
   local block = blocks.by_name[name]
   if not block then
     if blocks.count >= MAX_BLOCKS then
-      self.extras[#self.extras + 1] = end_blocks(stream, { blocks.ring.next })
+      extras[#extras + 1] = end_blocks(self, { blocks.ring.next })
     end
-    block = { name = name, scope = scope, restorer = stream.restoring:pieces(leaf == "JSON_PIECE") }
+    block = { name = name, scope = piece.scope, restorer = self.restoring:pieces(piece.leaf == "JSON_PIECE") }
     blocks_add(blocks, block)
   end
-  block.event, block.tree = self.event, self.tree
-  local new = block.restorer:feed(node.text)
-  self.met[name] = { node = node, new = new }
-  return new
+  return block
 end
 
 local function restored(self, event)
-  local extras, met = {}, {}
-  local pieces = setmetatable({ stream = self, event = event, extras = extras, met = met }, Pieces)
+  local extras, met, pieces = {}, {}, {}
   local changes = Changes.new(event.data, self.restoring, pieces)
   local tree = changes.text.tree
-  pieces.tree = tree
   changes:over(self.policy.event)
+  changes:check() -- now: no piece of an event that is not understood must have changed its block
+  for i, piece in ipairs(pieces) do
+    local node = piece.node
+    if i <= MAX_PIECES then
+      local block = block_of(self, piece, extras)
+      block.event, block.tree = event, tree
+      local new = block.restorer:feed(node.text)
+      met[block.name] = { node = node, new = new }
+      changes:change(node, new)
+    else
+      changes:change(node, self.restoring:whole(node.text, piece.leaf == "JSON_PIECE"))
+    end
+  end
   local ended = tree.kind == OBJECT and self.policy.ended(tree, self.blocks.list) or {}
   for _, block in ipairs(ended) do
     local last = met[block.name]

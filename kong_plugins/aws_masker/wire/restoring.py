@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 from kong_plugins.aws_masker.wire.jsontext import Edits, JsonText, NotJsonError, to_bytes
 from kong_plugins.aws_masker.wire.providers.common import FREE
@@ -30,8 +29,15 @@ class Restoring(Protocol):
         """Begin a text that arrives in pieces."""
 
 
-Piece = Callable[[int, str, Leaf, str, Scope], "bytes | None"]
-"""Given a string of kind PIECE or JSON_PIECE, returns what to put in its place, or None to leave it."""
+class Piece(NamedTuple):
+    """A string of kind PIECE or JSON_PIECE."""
+
+    token: int
+    text: bytes
+    leaf: Leaf
+    name: Scope
+    """Of its block."""
+
 
 _UNTOUCHED = frozenset({Leaf.SIGNED, Leaf.BLOB, Leaf.BINARY})
 
@@ -50,24 +56,23 @@ def restored(raw: bytes, rule: Rule, restoring: Restoring) -> bytes:
 class Changes:
     """The changed strings of one JSON text."""
 
-    def __init__(self, text: JsonText, restoring: Restoring, piece: Piece | None = None) -> None:
-        """`piece` handles pieces; without it they are restored as whole texts."""
+    def __init__(self, text: JsonText, restoring: Restoring, pieces: list[Piece] | None = None) -> None:
+        """`pieces` takes the pieces, which are then left as they are; without it they are restored as whole texts."""
         self.text = text
         self.edits = Edits()
         self._restoring = restoring
-        self._piece = piece
+        self._pieces = pieces
         self._strings = 0
-
-    @property
-    def tree(self) -> Any:
-        """Return the parsed text."""
-        return self.text.tree
 
     def over(self, rule: Rule) -> None:
         """Restore all strings under `rule`; raises NotJsonError."""
         walk = Walk(self._visit)
         walk.over(self.text.tree, rule)
         self._strings = walk.strings
+
+    def check(self) -> None:
+        """Raise NotJsonError if a key is repeated."""
+        self.text.check(self._strings)
 
     def applied(self) -> bytes:
         """Return the text with its changes; raises NotJsonError if a key is repeated."""
@@ -76,14 +81,12 @@ class Changes:
     def _visit(self, token: int, value: str, leaf: Leaf, key: str, scope: Scope) -> None:
         if leaf in _UNTOUCHED or (leaf is Leaf.URL and value[:5].lower() == "data:"):
             return
-        new: bytes | None
         old = to_bytes(value)
-        if self._piece is not None and leaf in (Leaf.PIECE, Leaf.JSON_PIECE):
-            new = self._piece(token, value, leaf, key, scope)
-        else:
-            new = self._json(old) if leaf in (Leaf.JSON, Leaf.JSON_PIECE) else self._restoring.whole(old)
-            new = None if new == old else new
-        if new is not None:
+        if self._pieces is not None and leaf in (Leaf.PIECE, Leaf.JSON_PIECE):
+            self._pieces.append(Piece(token, old, leaf, (*scope, key)))
+            return
+        new = self._json(old) if leaf in (Leaf.JSON, Leaf.JSON_PIECE) else self._restoring.whole(old)
+        if new != old:
             self.edits.change(token, new, old if leaf is Leaf.NUMBER else b"")
 
     def _json(self, value: bytes) -> bytes:

@@ -20,23 +20,27 @@ At the end of the stream, and before `[DONE]`, all blocks end. Restorers work on
 alone, and neither sees the chunks of the transport; so any chunking gives the same bytes, and any cutting of the same
 text into deltas the same text.
 
-Memory is bounded: a restorer holds back at most a placeholder's length, and at most MAX_BLOCKS blocks are open (the
-oldest is then ended early). An event that outgrows the `limit` ends the work on events: all blocks are flushed, and
-everything from that event's first byte on passes through one text restorer, values JSON-escaped.
+Memory and time are bounded: a restorer holds back at most a placeholder's length, at most MAX_BLOCKS blocks are open
+(the oldest is then ended early), and an event has at most MAX_PIECES pieces (what is more is restored by itself). An
+event that outgrows the `limit` ends the work on events: all blocks are flushed, and everything from that event's first
+byte on passes through one text restorer, values JSON-escaped.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from kong_plugins.aws_masker.wire.jsontext import JsonText, NotJsonError, dumped, to_bytes, to_str
+from kong_plugins.aws_masker.wire.jsontext import JsonText, NotJsonError, dumped, to_str
 from kong_plugins.aws_masker.wire.providers.common import Policy
-from kong_plugins.aws_masker.wire.restoring import Changes, Piecewise, Restoring
+from kong_plugins.aws_masker.wire.restoring import Changes, Piece, Piecewise, Restoring
 from kong_plugins.aws_masker.wire.rules import Leaf, Rule, Scope, scope_of
 from kong_plugins.aws_masker.wire.sse import Event, Reader, event_of
 
 MAX_BLOCKS = 1000
 """Most blocks open at once; real answers have a few dozen."""
+
+MAX_PIECES = 32
+"""Most pieces of one event that are joined with those of other events; real events have one, or one for each choice."""
 
 _DONE = b"[DONE]"
 
@@ -110,21 +114,21 @@ class EventRestorer:
             return event.with_data(self._restoring.whole(event.data))
 
     def _restored(self, event: Event, text: JsonText) -> bytes:
+        pieces: list[Piece] = []
+        changes = Changes(text, self._restoring, pieces)
+        changes.over(self._policy.event)
+        changes.check()  # now: no piece of an event that is not understood must have changed its block
         met: dict[Scope, _Met] = {}
         extras: list[bytes] = []
-
-        def piece(token: int, value: str, leaf: Leaf, key: str, scope: Scope) -> bytes | None:
-            name = (*scope, key)
-            if name not in self._blocks and len(self._blocks) >= MAX_BLOCKS:
+        for piece in pieces[:MAX_PIECES]:
+            if piece.name not in self._blocks and len(self._blocks) >= MAX_BLOCKS:
                 extras.append(self._end([next(iter(self._blocks))]))
-            block = self._block(name, leaf)
+            block = self._block(piece.name, piece.leaf)
             block.event, block.tree = event, text.tree
-            old = to_bytes(value)
-            met[name] = _Met(token, old, block.restorer.feed(old))
-            return None if met[name].new == old else met[name].new
-
-        changes = Changes(text, self._restoring, piece)
-        changes.over(self._policy.event)
+            met[piece.name] = _Met(piece.token, piece.text, block.restorer.feed(piece.text))
+            _change(changes, piece, met[piece.name].new)
+        for piece in pieces[MAX_PIECES:]:
+            _change(changes, piece, self._restoring.whole(piece.text, escaped=piece.leaf is Leaf.JSON_PIECE))
         ended = list(self._policy.ended(text.tree, self._blocks)) if isinstance(text.tree, dict) else []
         for name in ended:
             if name in met:
@@ -152,6 +156,11 @@ class EventRestorer:
                 tree = _cut_down(block.tree, self._policy.event, name, to_str(held))
                 extras.append(event_of(block.event.name, dumped(tree), block.event.newline))
         return b"".join(extras)
+
+
+def _change(changes: Changes, piece: Piece, new: bytes) -> None:
+    if new != piece.text:
+        changes.edits.change(piece.token, new)
 
 
 def _append(changes: Changes, piece: _Met, held: bytes) -> None:
