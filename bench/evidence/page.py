@@ -137,7 +137,7 @@ def _misses(family: str, tally: Tally, kind: object = None) -> str:
         ordered = [(found[0], len(found)) for _, found in sorted(kinds.items(), key=lambda item: -len(item[1]))]
     rest = len(ordered) - _SHOWN
     more = f"- and {rest} more\n" if rest > 0 else ""
-    shown = "".join(f"- {times} × {code(miss)}\n" for miss, times in ordered[:_SHOWN])
+    shown = "".join(f"- {times} x {code(miss)}\n" for miss, times in ordered[:_SHOWN])
     return f"\n{family}: {tally.missed:,} of {tally.present:,}{note}\n\n{shown}{more}"
 
 
@@ -174,7 +174,7 @@ def _prompt(session: Session | str) -> str:
         f"\nClaude Code's own system prompt and tools ({session.version}; {session.prompt:,} bytes, as it sent them): "
         f"{sum(session.prompt_findings.values())} changes"
         + (
-            f" ({', '.join(f'{n} × {family}' for family, n in session.prompt_findings.items())})"
+            f" ({', '.join(f'{n} x {family}' for family, n in session.prompt_findings.items())})"
             if session.prompt_findings
             else ""
         )
@@ -273,7 +273,7 @@ def _speeds(name: str, measured: Speed, cores: int) -> list[str]:
     for label, size in measured.sizes.items():
         times = measured.times[name].get(label)
         seconds = times[cores] if times else 0.0
-        cells.append(_digits((cores + 1) * size / seconds / 1e6) if seconds else "–")
+        cells.append(_digits((cores + 1) * size / seconds / 1e6) if seconds else "-")
     return [name, *cells]
 
 

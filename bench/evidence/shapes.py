@@ -24,6 +24,7 @@ ARN_ACCOUNT, ARN_RESOURCE = "account id in an ARN", "resource in an ARN"
 HEX_ID = "id of a prefix and hex digits"
 OTHER_ID = "id of a prefix and other letters and digits"
 EC2_ID, ACCOUNT, ADDRESS = "EC2-style id by the member's name", "account id", "private address"
+TWELVE_DIGITS = "account id under a name that does not say so"
 NAME = "name by the member's name"
 SHAPED = (ARN_ACCOUNT, ARN_RESOURCE, HEX_ID, EC2_ID, ACCOUNT, ADDRESS)
 """The families with a shape that a detector can go by."""
@@ -134,13 +135,13 @@ class Service:
     def _string(self, shape_name: str, shape: dict[str, Any], member: str) -> _Made | None:
         name = f"{shape_name} {member}"
         if name not in self._pools:
-            maker = self._maker(shape, member)
+            maker = self._maker(shape_name, shape, member)
             made = [maker() for _ in range(_OF_A_KIND)] if maker else []
             self._pools[name] = tuple(one for one in made if one is not None)
         pool = self._pools[name]
         return self._rng.choice(pool) if pool else None
 
-    def _maker(self, shape: dict[str, Any], member: str) -> Callable[[], _Made | None] | None:
+    def _maker(self, shape_name: str, shape: dict[str, Any], member: str) -> Callable[[], _Made | None] | None:
         pattern = shape.get("pattern", "")
         prefixed = _PREFIXED.fullmatch(pattern.strip("^$"))
         if "arn" in pattern or (member.lower().endswith("arn") and not pattern):
@@ -149,7 +150,8 @@ class Service:
             in_hex = _HEX_CLASSES.sub("", prefixed[2]).find("[") < 0
             return lambda: self._prefixed(pattern, prefixed[1], HEX_ID if in_hex else OTHER_ID)
         if _ACCOUNT_PATTERN.fullmatch(pattern) or (self._by_name_only and member in ("OwnerId", "AccountId")):
-            return lambda: _whole(ACCOUNT, self._digits())
+            told = re.search("account|owner", f"{member} {shape_name}", re.IGNORECASE)
+            return lambda: _whole(ACCOUNT if told else TWELVE_DIGITS, self._digits())
         if self._by_name_only and member in _EC2:
             return lambda: _whole(EC2_ID, f"{_EC2[member]}-{self._hex(self._rng.choice((8, 17, 17)))}")
         if member in ("PrivateIpAddress", "privateIpAddress") and not pattern:
@@ -163,12 +165,23 @@ class Service:
         pattern = shape.get("pattern", "")
         for _ in range(6):
             text = self._by_pattern(pattern) if pattern else None
-            match = _ARN.fullmatch(text or "")
+            match = _ARN.fullmatch(self._of_aws(pattern, text or ""))
             if match and len(match[0]) <= min(200, shape.get("max", 200)):
                 return _arn_parts(match)
-        text = f"arn:aws:{self._signing}:eu-west-1:{self._digits()}:{self._rng.choice(_KINDS)}/{self._a_name()}"
+        service = self._signing if self._signing != "s3" else "s3tables"  # a bucket's ARN has no account
+        text = f"arn:aws:{service}:eu-west-1:{self._digits()}:{self._rng.choice(_KINDS)}/{self._a_name()}"
         match = _ARN.fullmatch(text)
         return _arn_parts(match) if match and self._allows(shape, text) else None
+
+    def _of_aws(self, pattern: str, arn: str) -> str:
+        """Return `arn` with a partition and a region that AWS has, where the pattern allows any word."""
+        fields = arn.split(":", 5)
+        if len(fields) < 6:
+            return ""
+        fields[1] = self._rng.choice(_PARTITIONS)
+        fields[3] = "eu-west-1" if fields[3] else ""
+        better = ":".join(fields)
+        return better if re.fullmatch(pattern, better) else arn if fields[1] in arn else ""
 
     def _prefixed(self, pattern: str, prefix: str, family: str) -> _Made | None:
         for _ in range(20):
@@ -224,11 +237,12 @@ _SPREAD = 10
 
 def _narrowed(match: re.Match[str]) -> str:
     if match[1] is None:
-        return "{0,%d}" % _SPREAD if match[0] == "*" else "{1,%d}" % _SPREAD
+        return f"{{{0 if match[0] == '*' else 1},{_SPREAD}}}"
     least = int(match[1])
-    return "{%d,%d}" % (least, min(int(match[2] or least + _SPREAD), least + _SPREAD))
+    return f"{{{least},{min(int(match[2] or least + _SPREAD), least + _SPREAD)}}}"
 
 
+_PARTITIONS = ("aws", "aws", "aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-eusc")
 _KINDS = ("resource", "app", "job", "instance", "project", "workspace", "environment")
 
 
