@@ -78,8 +78,11 @@ class Plan(NamedTuple):
     troubles: list[Trouble]
 
 
-def drawn(seed: int, count: int, ways: tuple[str, ...] = WAYS) -> Plan:
-    """Return the plan of `count` requests; for the same arguments the same."""
+def drawn(seed: int, count: int, ways: tuple[str, ...] = WAYS, apart: tuple[int, int] = (10, 90)) -> Plan:
+    """Return the plan of `count` requests; for the same arguments the same.
+
+    `apart`: fewest and most requests from one trouble to the next.
+    """
     rng = random.Random(seed)
     requests = [_request(rng, number, ways) for number in range(1, count + 1)]
     targets = ("redis", *ways)
@@ -89,7 +92,7 @@ def drawn(seed: int, count: int, ways: tuple[str, ...] = WAYS) -> Plan:
         target = rng.choice(targets)
         seconds = rng.uniform(0.1, 2.0) if rng.random() < 0.9 else rng.uniform(5.0, 7.0)
         troubles.append(Trouble(at, target, rng.choice(TROUBLES[target]), seconds, rng.randrange(8)))
-        at += rng.randint(4, 40)
+        at += rng.randint(*apart)
     return Plan(requests, troubles)
 
 

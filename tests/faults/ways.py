@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import sys
 import time
@@ -18,7 +19,7 @@ from tests.kong.exchange import Call, Exchange, LuaError
 from tests.kong.gateway import Kong, Limits, Route
 from tests.kong.lab import OURS, accepted, environment
 from tests.kong.rpc import OnCall
-from tests.kong.server import PATIENCE, PluginServer, query
+from tests.kong.server import PATIENCE, Info, PluginServer, query
 from tests.nginx.nginx import Urls, nginx
 from tests.nginx.sidecar import Route as NginxRoute
 from tests.nginx.sidecar import Sidecar, running
@@ -105,6 +106,11 @@ def _wait(port: int) -> None:
         time.sleep(0.05)
 
 
+@functools.cache
+def _info() -> Info:
+    return query(OURS.query, environment())
+
+
 @contextlib.contextmanager
 def _plugin_server(folder: Path, name: str) -> Iterator[PluginServer]:
     path = folder / f"{name}.sock"
@@ -119,7 +125,7 @@ def _plugin_server(folder: Path, name: str) -> Iterator[PluginServer]:
 @contextlib.contextmanager
 def kong(folder: Path, upstream: str, redis: int, requests: dict[int, Request]) -> Iterator[Way]:
     """Run Kong's stand-in and a plugin server that refuses requests while Redis is away."""
-    info = query(OURS.query, environment())
+    info = _info()
     with _plugin_server(folder, "kong") as server:
         config = accepted(info, _redis(redis, fallback=False))
         consumers = {f"key-{tenant}": f"tenant-{tenant}" for tenant in TENANTS}
@@ -132,7 +138,7 @@ def kong(folder: Path, upstream: str, redis: int, requests: dict[int, Request]) 
 @contextlib.contextmanager
 def nginx_with_plugins(folder: Path, upstream: str, redis: int, requests: dict[int, Request]) -> Iterator[Way]:
     """Run nginx with the Lua plugin, and a plugin server that goes on from its memory while Redis is away."""
-    info = query(OURS.query, environment())
+    info = _info()
     with _plugin_server(folder, "nginx") as server:
         config = accepted(info, _redis(redis, fallback=True))
         sidecar = Sidecar(info, server.path, NginxRoute(config), folder, Limits())
