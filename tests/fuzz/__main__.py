@@ -24,7 +24,7 @@ _SHORT = 512
 
 def _fuzz(name: str, options: list[str]) -> None:
     """Run libFuzzer in this process, which it ends."""
-    import atheris  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415 - an extra, which only this needs
+    import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415 - an extra
 
     with atheris.instrument_imports(include=["kong_plugins.aws_masker"]):
         from tests.fuzz.harnesses import HARNESSES  # noqa: PLC0415 - what is imported here is instrumented
