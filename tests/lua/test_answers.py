@@ -135,7 +135,7 @@ def _raw(events: list[Json | str], end: bytes, *, is_ascii: bool, named: bool) -
     return b"".join(b"data: " + row + end + end for row in rows)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(data=st.data(), api=_apis, end=st.sampled_from((b"\n", b"\r\n", b"\r")), at=places, is_ascii=st.booleans(),
        bom=st.sampled_from((b"", b"\xef\xbb\xbf")))  # fmt: skip
 def test_any_stream_in_any_chunks(
@@ -154,7 +154,7 @@ _BREAKS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=120)
 @given(data=st.data(), api=_apis, content_type=_types, at=places,
        breaks=st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 4), _BREAKS), max_size=3))  # fmt: skip
 def test_any_broken_answer(
@@ -168,7 +168,7 @@ def test_any_broken_answer(
     same(lua, api, cut(raw, at), content_type)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(api=_apis, events=st.lists(JUNK, max_size=6), at=places)
 def test_events_of_any_form(lua: Lua, api: Api, events: list[Any], at: list[int]) -> None:
     """Any values in the fields that rules look at."""
@@ -201,7 +201,7 @@ _documents = st.recursive(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=120)
 @given(api=_apis, tree=_documents, at=places, spaces=st.sampled_from((None, 1)))
 def test_any_whole_answer(lua: Lua, api: Api, tree: Any, at: list[int], spaces: int | None) -> None:
     """JSON although a stream was asked for: the API's rules choose the same strings and numbers."""

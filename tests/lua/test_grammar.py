@@ -46,7 +46,7 @@ def test_an_automaton_matches_as_re2_does(source: bytes, text: bytes) -> None:
 _CANDIDATE = automaton(recognise._CANDIDATE.source)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(text=answers)
 def test_candidates(text: bytes) -> None:
     """The pattern of all spellings, at every place of a text."""

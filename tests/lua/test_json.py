@@ -103,7 +103,7 @@ def _python_tree(raw: bytes) -> Any:
         return _REFUSED
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(raw=_written | _broken() | _odd | st.binary(max_size=20))
 def test_it_reads_what_python_reads(lua: Lua, raw: bytes) -> None:
     """The same tree, types and order of keys included, or the same refusal."""
@@ -111,7 +111,7 @@ def test_it_reads_what_python_reads(lua: Lua, raw: bytes) -> None:
     assert repr(mine) == repr(theirs)  # 1, 1.0 and True are equal, and so are objects in another order
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(raw=_written | _odd)
 def test_it_writes_what_python_writes(lua: Lua, raw: bytes) -> None:
     """A tree becomes the same bytes again."""
@@ -120,7 +120,7 @@ def test_it_writes_what_python_writes(lua: Lua, raw: bytes) -> None:
         assert lua.module("dump")[b"dumped"](text[b"tree"]) == dumped(parse(raw))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(
     value=st.binary(max_size=12) | st.text().map(to_bytes) | st.text('\ud83d\ude00é\x7f\n"', max_size=4).map(to_bytes)
 )

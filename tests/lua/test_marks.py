@@ -32,7 +32,7 @@ def _lookup(lua: Lua, mark: Mark) -> Any:
     return read[b"lookup"]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(
     shown=st.lists(_networks(), min_size=1, max_size=3),
     hosts=st.lists(st.integers(0, (1 << 32) - 1), min_size=1, max_size=8),

@@ -21,7 +21,7 @@ def _lua(lua: Lua, pieces: list[bytes], mapping: dict[bytes, bytes], *, escapes:
     return [*map(feed, pieces), flush()]
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=120)
 @given(answer=answers, at=places)
 def test_any_text_in_any_pieces(lua: Lua, answer: bytes, at: list[int]) -> None:
     """Each piece gives the same bytes at once, so the same is held back, too; escaped for JSON or not."""

@@ -29,6 +29,8 @@ LIBRARIES = (
     "google-re2",
     "httptools",
     "httpx2",
+    "itsdangerous",
+    "jinja2",
     "kong-pdk",
     "orjson",
     "prometheus-client",
