@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import REGION, UUID, Pattern
+from kong_plugins.aws_masker.detect.resource_id import ANY_PREFIX as RESOURCE_PREFIXES
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end, starts_clean
 
 _BODY = bytes(sorted(ALNUM)) + b"_./:*?@+#=\x00-"
@@ -60,7 +61,11 @@ _ADDED = Pattern(rb"-(?:[0-9A-Za-z]{6}|resource-[a-z2-7]{16}|AWSRESOURCE[A-Z2-7]
 """What Secrets Manager adds to a secret's name, or what stands for it in masked text."""
 _UUID = Pattern(UUID)
 _SHAPED = Pattern(
-    rb"[a-z][a-z-]*-(?:[0-9a-f]{8}|[0-9a-f]{17}|[0-9a-f]{40})|mrk-[0-9a-f]{32}|" + REGION + rb"(?:_[0-9A-Za-z]{9,55})?"
+    rb"(?:"
+    + RESOURCE_PREFIXES
+    + rb")-(?:[0-9a-f]{8}|[0-9a-f]{17}|[0-9a-f]{32}|[0-9a-f]{40})|mrk-[0-9a-f]{32}|"
+    + REGION
+    + rb"(?:_[0-9A-Za-z]{9,55})?"
 )
 """A region, or what another detector finds by its own shape."""
 
@@ -174,6 +179,8 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
         spans.append(Span(offset, offset + 12, "account_id", spread=True))
     elif account == b"aws":
         return ()
+    if service == b"s3" and account:
+        service = b"s3-of-an-account"  # access points, jobs, access grants: no bucket, whose ARN has no account
     if not (service == b"bedrock" and not account):
         start = offset + len(fields[4]) + 1
         spans += [Span(start + one.start, start + one.end, one.family, one.spread) for one in _names_in(service, rest)]
@@ -212,6 +219,9 @@ DETECTOR = Detector(
         "arn%3Aaws%3Aiam%3A%3A«210987654321»%3Arole%2F«deploy-prod»",
         r'"arn:aws:iam::«210987654321»:role\/«team»\/«deploy-prod»"',
         "arn:aws:iam::«210987654321»:root",
+        "arn:aws:lambda:eu-west-1:«210987654321»:layer:«acme-layer-1»",
+        "arn:aws:s3:eu-west-1:«210987654321»:accesspoint/«acme-reports»",
+        "s3://arn:aws:s3:eu-west-1:«210987654321»:accesspoint/«acme-reports»",
         "arn:aws:s3:::«acme-»*/*",
         "arn:aws:sts::«210987654321»:assumed-role/«admin»/«jane@example.com»",
         "arn:aws:logs:eu-west-1:«210987654321»:log-group:/aws/lambda/«billing»:*",

@@ -17,6 +17,8 @@ def bucket_span(text: bytes, start: int) -> Sequence[Span]:
     end -= len(text[start:end]) - len(text[start:end].rstrip(b".-_"))
     if not 3 <= end - start <= 255:
         return ()
+    if text[start:end] == b"arn" and text[end : end + 5] == b":aws:":
+        return ()  # an access point, as the CLI takes it: `s3://arn:aws:s3:...`
     # `s3://acme-${env}/` holds a part of a name only
     return (
         Span(
@@ -31,11 +33,12 @@ DETECTOR = Detector(
     summary="S3 buckets in `s3://` URIs",
     pattern=rb"[sS]3[an]?(?:://|%3[Aa]%2[Ff]%2[Ff]|:\\{1,3}/\\{1,3}/)",
     find=lambda text, _start, end: bucket_span(text, end),
+    bare=False,
     positives=(
         "aws s3 cp x s3://«acme-prod-logs»/2024/ --recursive",
         "s3a://«acme.data»/x and s3://«acme_old_Bucket».",
         r'"s3:\/\/«acme-prod-logs»\/x"',
         "s3%3A%2F%2F«acme-prod-logs»%2Fx",
     ),
-    negatives=("s3://${BUCKET}/x", "s3://<bucket>/key", "s3://$BUCKET", "s3:// ", "s3://ab"),
+    negatives=("s3://${BUCKET}/x", "s3://<bucket>/key", "s3://$BUCKET", "s3:// ", "s3://ab", "s3://arn:aws:s3:::"),
 )

@@ -27,14 +27,19 @@ def _keys(strong: bool) -> dict[bytes, tuple[str, bool]]:
     return {
         phrase.replace(" ", "").encode(): (context.family, strong)
         for context in CONTEXTS
-        for phrase in (context.strong if strong else context.weak)
+        for one in (context.strong if strong else context.weak)
+        for phrase in ((one, one + "s") if strong else (one,))
     }
 
 
 _KEYS: dict[bytes, tuple[str, bool]] = _keys(False) | _keys(True)
 """Key without joints, lower-case, to family and whether it is strong."""
 
-_KEY_PATTERN = "(?i:" + "|".join(_spelled(phrase) for one in CONTEXTS for phrase in (*one.strong, *one.weak)) + ")"
+_KEY_PATTERN = (
+    "(?i:"
+    + "|".join(_spelled(phrase) for one in CONTEXTS for phrase in (*(f"{key}s?" for key in one.strong), *one.weak))
+    + ")"
+)
 _KEY = Pattern(_KEY_PATTERN.encode())
 
 _COLOUR = r"(?:\x1b\[[0-9;]{0,8}m){0,2}"
@@ -122,6 +127,10 @@ def _is_certain(found: _Found) -> bool:
     if is_literal_word(name) or is_reference(name):
         return False
     mark = found.separator.strip(b" \t\r\n\\n" + _QUOTES)
+    if mark == b"," and not found.is_flag:  # getenv("KEY", "value"); else a list of words
+        return _key(found).isupper() and not is_word(name)
+    if _key(found).lower() == b"identifier" and not _is_attribute(found, mark):
+        return False
     if found.is_flag or (mark == b"=" and _key(found).isupper()):  # --key value, --key=value, KEY=value
         return found.strong or not is_word(name)
     if (
@@ -142,6 +151,21 @@ def _is_literal(found: _Found, mark: bytes) -> bool:
     return not _code_like(found)
 
 
+_BEFORE_ATTRIBUTE = b"\x00 \t\"'+-~_abcdefghijklmnopqrstuvwxyz0123456789"
+"""The text's begin, a diff's or a plan's sign, or the beginning of a variable's name."""
+
+
+def _is_attribute(found: _Found, mark: bytes) -> bool:
+    """Tell whether `identifier`, a word of every grammar and licence, is Terraform's: `identifier = "orders"`."""
+    before = found.text[max(0, found.key - 48) : found.key].rpartition(b"\n")[2]
+    return (
+        mark in (b"=", b":")
+        and _key(found).islower()
+        and not before.strip(_BEFORE_ATTRIBUTE)
+        and b"." not in found.name
+    )
+
+
 def _is_parameter(found: _Found) -> bool:
     """Tell whether the key is spelled as a parameter of AWS's API: `FunctionName`, `clusterName`."""
     key = _key(found)
@@ -158,6 +182,8 @@ def _code_like(found: _Found) -> bool:
     plain = b"-" not in name and not any(48 <= byte <= 57 for byte in name)
     if found.separator.endswith(b"= "):  # blanks as in program text: a hyphen makes it no identifier
         return not found.line_ends or (b"-" not in name and (not found.strong or (plain and name.islower())))
+    if b"." in name and b"-" not in name and not found.line_ends:  # queue: _queue2.default,
+        return True
     return plain and not found.line_ends and not found.separator.strip(b" ").startswith(b"|")
 
 
@@ -237,6 +263,9 @@ DETECTOR = Detector(
         'request.withBucketName("«acme-prod-logs»")',
         'os.environ["LOG_BUCKET"] = "«acme-prod-logs»"',
         'args: ["--cluster-name", "«sessions-prod»"]',
+        '"StackNames": ["«orders-prod»", "«orders-test»"], "CacheClusterIds": ["«sessions-1»"]',
+        'resource "aws_db_instance" "x" {\n  identifier = "«orders-7»"\n',
+        'os.getenv("LOG_BUCKET", "«acme-prod-logs»")',
     ),
     negatives=(
         "bucket = aws_s3_bucket.logs.id",
@@ -253,6 +282,12 @@ DETECTOR = Detector(
         "cluster: default",
         "token_bucket = TokenBucket(rate)",
         '{"role": "user", "content": "x"}',
+        '__all__ = ["Queue", "PriorityQueue2"]',
+        "# SPDX-License-Identifier: Apache-2.0",
+        "type Name = Identifier | ThisType4;",
+        "export default { queue: _queue2.default, x: 1 }",
+        "var PROPER_FUNCTION_NAME = FunctionName.PROPER2;",
+        "{ lambda: 0x039b, x: 1 }",
     ),
     bare=False,
 )

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re2
 
-REGION = rb"(?:us-gov|us-isob?|eusc-de|[a-z]{2})-[a-z]{4,14}-[0-9]"
+REGION = (
+    rb"(?:us-gov|(?:us|eu)-iso[a-z]?|eusc-de|[a-z]{2})-"
+    rb"(?:north|south|east|west|central|northeast|northwest|southeast|southwest)-[0-9]"
+)
 UUID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 _Anchor = re2._re2.RE2.Anchor

@@ -24,14 +24,27 @@ PREFIXES = (
     *("rslvr-in", "rslvr-out", "rslvr-rr", "rslvr-rrassoc", "rslvr-fdl", "rslvr-frg", "rslvr-frgassoc", "fcr", "fsvol"),
     *("svm", "backup", "task", "ipv4pool-ec2", "ipv6pool-ec2", "ipv4pool-coip", "ri", "capacity-reservation"),
     *("loc", "agent", "dss", "ws", "wsb", "lag", "dxcon", "dxvif", "dxlag", "ela", "asg"),
-    *("mw", "oi", "ops", "copy-snap"),
+    *("mw", "oi", "ops", "copy-snap", "afi"),
 )
+LONG_PREFIXES = (
+    *("attachment", "cap", "cert", "connect-peer", "context-store", "core-network", "dv", "fcap", "fcapassoc"),
+    *("hostkey", "oo", "ooi", "op", "oq", "oqo", "peering", "rea", "report", "snra", "snva", "webapp", "pg"),
+    *("als", "connector", "drsjob", "lct", "listener", "mgnjob", "nmd", "pit", "rcfg", "rct", "rgw", "rsa", "rsajob"),
+    *("rule", "sn", "svc", "tg", "vcc", "wave", "farm", "import-task", "job", "queue", "queueenv", "limit", "monitor"),
+    *("session", "sp", "step", "volume", "worker", "budget"),
+)
+"""Prefixes of ids that have 17 or 32 digits only: common words, which 8 digits may well follow."""
 _ALTERNATION = "|".join(
-    sorted(dict.fromkeys((*INSTANCE_PREFIXES, *PREFIXES)), key=lambda prefix: (-len(prefix), prefix))
+    sorted(dict.fromkeys((*INSTANCE_PREFIXES, *PREFIXES, *LONG_PREFIXES)), key=lambda prefix: (-len(prefix), prefix))
 )
+
+ANY_PREFIX = _ALTERNATION.encode()
+"""All of them, as a pattern."""
 
 _UUID_GOES_ON = Pattern(rb"-[0-9a-fA-F]{4}-")
 _LENGTHS = {8, 17}
+_FURTHER_LENGTHS = {17, 32}
+_FURTHER = frozenset(one.encode() for one in (*LONG_PREFIXES, "fleet"))
 _LONG_PREFIXES = (b"fsmt", b"fsap", b"fs")
 
 
@@ -39,7 +52,10 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     prefix, _, digits = text[start:end].rpartition(b"-")
     if prefix == b"s" and len(digits) != 17:  # Transfer Family; `s-12345678` is somebody's style sheet
         return ()
-    if len(digits) not in _LENGTHS and not (prefix in _LONG_PREFIXES and len(digits) <= 40):
+    further = prefix in _FURTHER and len(digits) in _FURTHER_LENGTHS
+    if len(digits) == 8 and prefix in _FURTHER and prefix != b"fleet":
+        return ()
+    if not further and len(digits) not in _LENGTHS and not (prefix in _LONG_PREFIXES and len(digits) <= 40):
         return ()
     if not ends_clean(text, end) or not starts_clean(text, start):
         return ()
@@ -62,12 +78,14 @@ DETECTOR = Detector(
         "\x1b[32m«eni-attach-0123456789abcdef0»\x1b[0m",
         "서브넷«subnet-0a1b2c3d»입니다",
         "my_«tgw-attach-0123456789abcdef0»_x",
+        "«core-network-0123456789abcdef0» «tg-0123456789abcdef0» «farm-" + "0123456789abcdef" * 2 + "»",
         "https://«fs-0123456789abcdef0».efs.eu-west-1.amazonaws.com",
     ),
     negatives=(
         "multi-deadbeef sigh-0123abcd",
         "i-0123456789abcdef01 is a digit too long, i-0123456 too short",
         "i-0123456789ABCDEF0",
+        "job-0123abcd queue-deadbeef",
         "key-0123abcd-4567-89ab-cdef-0123456789ab",
         "vpc-id subnet-group sg-default i-am",
     ),

@@ -51,7 +51,7 @@ _TEMPLATE = Pattern(
     + _NOUNS
     + rb"[-_](?:name|id)"
 )
-_VERSION = Pattern(rb"v?[0-9]+(?:\.[0-9A-Za-z]+)*")
+_VERSION = Pattern(rb"v?[0-9]+(?:\.[0-9A-Za-z]+)*|0x[0-9A-Fa-f]+")
 _REGION = Pattern(REGION + rb"[a-z]?")
 _LITERALS = frozenset(
     b"true false none null nil yes no on off default string str int bool float bytes object number boolean value "
@@ -78,7 +78,8 @@ def is_literal_word(value: bytes) -> bool:
 def is_reference(name: bytes) -> bool:
     """Tell whether `name` is an expression such as `var.bucket` or `aws_s3_bucket.logs.id`."""
     first, dot, _ = name.partition(b".")
-    return bool(dot) and (first in _REFERENCES or first.startswith(b"aws_"))
+    type_of_program = first[:1].isupper() and first.isalnum() and not first.isupper() and b"-" not in name
+    return bool(dot) and (first in _REFERENCES or first.startswith(b"aws_") or type_of_program)
 
 
 @lru_cache(maxsize=1 << 12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kong_plugins.aws_masker.detect.access_key import PREFIXES as IAM_PREFIXES
-from kong_plugins.aws_masker.detect.resource_id import INSTANCE_PREFIXES
+from kong_plugins.aws_masker.detect.resource_id import INSTANCE_PREFIXES, LONG_PREFIXES
 from kong_plugins.aws_masker.detect.resource_id import PREFIXES as RESOURCE_PREFIXES
 from kong_plugins.aws_masker.families import CUSTOM_PREFIX, FAMILIES, NAME_FAMILIES
 from kong_plugins.aws_masker.pseudonym import shapes
@@ -14,7 +14,11 @@ from kong_plugins.aws_masker.pseudonym.shapes import Shape
 Form = tuple[bytes, Shape]
 """A head and the shape of what follows it."""
 
-_WORDS = {family: family for family in sorted(NAME_FAMILIES)} | {"database": "db", "load_balancer": "lb", "endpoint": "ep"}
+_WORDS = {family: family for family in sorted(NAME_FAMILIES)} | {
+    "database": "db",
+    "load_balancer": "lb",
+    "endpoint": "ep",
+}
 """The word before the hyphen of a name's placeholder: it tells the model what it looks at."""
 
 _FIXED: dict[str, tuple[Form, ...]] = {
@@ -30,7 +34,9 @@ _FIXED: dict[str, tuple[Form, ...]] = {
     "organization": ((b"o-", shapes.NAME), (b"ou-", shapes.UNIT), (b"r-", shapes.NAME)),
     "directory": tuple((f"{prefix}-".encode(), shapes.HEX17) for prefix in ("d", "ssoins", "ps", "tps")),
     "ec2_instance": tuple((f"{prefix}-".encode(), shapes.HEX17) for prefix in INSTANCE_PREFIXES),
-    "resource_id": tuple((f"{prefix}-".encode(), shapes.HEX17) for prefix in dict.fromkeys(RESOURCE_PREFIXES)),
+    "resource_id": tuple(
+        (f"{prefix}-".encode(), shapes.HEX17) for prefix in dict.fromkeys((*RESOURCE_PREFIXES, *LONG_PREFIXES))
+    ),
     "access_key": tuple(
         (prefix.encode(), shapes.KEY16 if prefix in ("AKIA", "ASIA", "ABIA", "ACCA") else shapes.KEY17)
         for prefix in IAM_PREFIXES
