@@ -1,11 +1,12 @@
-"""`python -m bench.evidence [--write] [--only PART,...] [--path DIR]`: measures, and prints or writes docs/evidence.md."""
+"""`python -m bench.evidence [--write] [--only PART,...] [--path DIR]`: prints, or writes docs/evidence.md."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from bench.evidence import page, precision, roundtrip, session, shapes, speed, survival, truth, values
@@ -36,11 +37,12 @@ class Measurement:
             _say(f"recall: {name}")
             found[name] = values.count(self.masker, truth.documents(self.store, name, left_out))
         _say("recall: botocore's models")
-        return page.recall(found, values.count(self.masker, self._generated()), left_out)
+        return page.recall(found, values.count(self.masker, self._generated), left_out)
 
-    def _generated(self) -> Iterator[values.Document]:
-        for service in shapes.services(self.store.wheel("botocore")):
-            yield from service.documents()
+    @cached_property
+    def _generated(self) -> list[values.Document]:
+        services = shapes.services(self.store.wheel("botocore"))
+        return [document for service in services for document in service.documents()]
 
     def precision(self) -> str:
         found: dict[str, Found] = {}
@@ -55,11 +57,9 @@ class Measurement:
             _say(f"fidelity: {name}")
             texts = ((one.source, one.text) for one in truth.documents(self.store, name, Counter()))
             results[name] = roundtrip.check(self.masker, texts, _EVERY)
-        _say("fidelity: botocore's models, precision's corpora")
-        generated = ((one.source, one.text) for one in self._generated())
+        _say("fidelity: botocore's models")
+        generated = ((one.source, one.text) for one in self._generated)
         results["requests and answers from botocore's models"] = roundtrip.check(self.masker, generated, 10 * _EVERY)
-        for name, corpus in precision.corpora(self.store).items():
-            results[name] = roundtrip.check(self.masker, corpus(), _EVERY)
         return page.fidelity(results, self.session(), survival.measure(self.masker))
 
     def speed(self) -> str:
@@ -82,7 +82,7 @@ def _say(what: str) -> None:
 
 
 def main() -> None:
-    """Measure the parts that are asked for; write the page only with all of them."""
+    """Measure the parts that are asked for; the page has the others as they were measured last."""
     parts: dict[str, Callable[[Measurement], str]] = {
         "recall": Measurement.recall,
         "precision": Measurement.precision,
@@ -95,12 +95,21 @@ def main() -> None:
     parser.add_argument("--path", type=Path, default=CACHE, help="where packages are kept")
     arguments = parser.parse_args()
     measurement = Measurement(Store(arguments.path))
-    sections = [parts[name](measurement) for name in parts if name in arguments.only.split(",")]
-    text = page.head() + "".join(sections) + page.sources(measurement.store.versions)
+    kept = arguments.path / "sections"
+    kept.mkdir(parents=True, exist_ok=True)
+    for name in arguments.only.split(","):
+        measurement.store.versions.clear()
+        section = parts[name](measurement)
+        (kept / f"{name}.md").write_text(section + page.measured(measurement.store.versions))
+    text = page.HEAD + "".join(_section(kept / f"{name}.md") for name in parts)
     if arguments.write:
         _PAGE.write_text(text)
     else:
         print(text)
+
+
+def _section(path: Path) -> str:
+    return path.read_text() if path.exists() else f"\n## {path.stem.title()}\n\nNot measured here.\n"
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ SOURCES = frozenset(
 PROSE = frozenset({".md", ".rst", ".txt"})
 KUBERNETES = ("kubernetes", "kubernetes-validate", "kubernetes-asyncio")
 """Packages of PyPI with manifests or API descriptions of Kubernetes."""
-HCL = ("python-hcl2",)
+HCL = ("python-hcl2", "pyhcl")
 """Source archives with HCL in their tests."""
 ENGLISH = ("textblob", "nltk", "docutils", "sympy")
 """Source archives with prose: documents, and books in their tests."""

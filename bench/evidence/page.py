@@ -34,19 +34,27 @@ def code(text: str) -> str:
     return "`" + text.replace("`", "'").replace("|", "\\|").replace("\n", " ") + "`"
 
 
-def head() -> str:
-    """Return what was measured, where and when."""
+HEAD = """# Evidence
+
+`python -m bench.evidence --write` fetches the corpora, measures and writes this page; `--only` measures a part anew. It
+needs `pip install -e '.[dev,evidence]'`, npm and the package registries. No figure is typed in by hand, and every value
+quoted comes from a public package or a generator. The settings are the defaults. What each part was measured at stands
+at its end.
+"""
+
+
+def measured(versions: Mapping[str, str]) -> str:
+    """Return what a part was measured at: commit, machine, time, load and packages."""
     root = Path(__file__).parents[2]
     commit = _git(root, "rev-parse", "--short=12", "HEAD")
     changed = _git(root, "status", "--porcelain", "--", "kong_plugins", "bench/evidence")
     when = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    packages = ", ".join(code(name) for _, name in sorted(versions.items()))
     return (
-        "# Evidence\n\n"
-        "`python -m bench.evidence --write` fetches the corpora, measures and writes this page; the machine needs "
-        "`pip install -e '.[dev,evidence]'`, npm and the package registries. Nothing on it is typed in by hand, and "
-        "every value quoted on it comes from a public package. The settings are the defaults.\n\n"
-        f"Commit {commit}{', with changes not committed' if changed else ''}; {platform.machine()}, {_processor()}, "
-        f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}; {when}; load {os.getloadavg()[0]:.1f} at the end.\n"
+        f"\nMeasured {when} at commit {commit}{', with changes not committed' if changed else ''}; "
+        f"{platform.machine()}, {_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end, "
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}.\n"
+        + (f"\n<details><summary>Packages</summary>\n\n{packages}\n\n</details>\n" if packages else "")
     )
 
 
@@ -67,8 +75,8 @@ def recall(
     """Return recall by family, over all documents, then over what was made from the models; then every miss."""
     whole = merged(by_corpus.values())
     parts = [
-        "\n## Recall\n\nA value counts as masked if no four letters or digits in a row are left of it. What is known to "
-        "be in the documents comes from patterns written for this measurement (`bench/evidence/truth.py`), not the "
+        "\n## Recall\n\nA value counts as masked if no four letters or digits in a row are left of it. What is known "
+        "to be in the documents comes from patterns written for this measurement (`bench/evidence/truth.py`), not the "
         "detectors'; what is known of the generated requests and answers comes from their generator, which follows "
         "the patterns and the members' names in botocore's models (`bench/evidence/shapes.py`). Each document, and "
         "each request or answer, is masked by itself. Goals: 99.5 % of values with a shape, 95 % of names.\n\n"
@@ -78,7 +86,7 @@ def recall(
         f"names that AWS gives, and {left_out.get('plain words', 0):,} plain words such as `test` where a name stands: "
         "masking each of them wherever it stands would take words out of sentences.\n\n",
         _families(whole, truth.KIND),
-        "\n### Requests and answers made from botocore's models\n\nFor every operation of every service.\n\n",
+        "\n### Requests and answers made from botocore's models\n\nFor one operation in three, of every service.\n\n",
         _families(generated, dict.fromkeys(shapes.SHAPED, truth.SHAPED)),
         "\n### Every miss\n",
         *(_misses(family, tally) for family, tally in whole.items() if tally.missed),
@@ -154,11 +162,12 @@ def precision(found: Mapping[str, Found], session: Session | str) -> str:
     broken = [f"{name}: {one}" for name, corpus in found.items() for one in corpus.broken]
     columns = ("corpus", "files", "MB", "findings", "private addresses", "others a MB", "at most 1")
     parts = [
-        "\n## Precision\n\nTexts that have nothing to do with AWS. A finding is a value masked in a file, counted once a "
-        "file; of each package at most 3 MB. Private addresses are what they look like (`10.0.0.1` in an example is one); the others should not be.\n\n",
+        "\n## Precision\n\nTexts that have nothing to do with AWS. A finding is a value masked in a file, once "
+        "per file; of each package at most 3 MB. Private addresses are what they look like (`10.0.0.1` in an example "
+        "is one); the others should not be.\n\n",
         table(columns, rows),
         f"\nOf the files that changed, {parsed:,} compiled or parsed before; all but {len(broken)} do after, and come "
-        "back byte for byte.\n\n",
+        "back byte for byte, whole and in random pieces.\n\n",
         *(f"- {code(one)}\n" for one in broken),
         _prompt(session),
         "\n### Every finding that is no private address\n",
@@ -210,8 +219,8 @@ def fidelity(results: Mapping[str, Fidelity], session: Session | str, survived: 
     kept = [[one.way, f"{one.kept} of {one.total}", ", ".join(one.lost)] for one in survived]
     return "".join(
         (
-            "\n## Fidelity\n\nTexts that come back byte for byte, of those that went. Pieces and streams: only texts in "
-            "which something was masked; a stream says the whole masked text, and calls a tool with it.\n\n",
+            "\n## Fidelity\n\nTexts that come back byte for byte, of those that went. Pieces and streams: only texts "
+            "in which something was masked; a stream says the whole masked text, and calls a tool with it.\n\n",
             table(("corpus", "MB", "values", *ways), rows),
             *(f"- {code(one)}\n" for one in broken),
             _history(session),
@@ -238,6 +247,21 @@ def _history(session: Session | str) -> str:
     )
 
 
+_SPEED = f"""
+## Speed beside the others
+
+MB/s, the least time of several runs where a run is short; the same texts in the same run, one after the other. Clean:
+program text without a value. CloudTrail: records, one a line, with values that come once only. "{OURS}" sees the text
+for the first time: it finds and replaces, where `re`, {RE2} and Presidio only find. "{AGAIN}" has seen it, as the
+earlier turns of a conversation. {RE2}: one search for the same patterns with the same engine, which finds candidates.
+detect-secrets has its default plugins; LLM Guard needs torch, so its scanner is run as what it is, detect-secrets with
+LLM Guard's own plugins. The original's algorithm, in Python with the same patterns: pattern by pattern, and for each
+value found a pass over the whole text. One core: seconds of a core, which the machine's other work does not lengthen
+much. Two cores: seconds on the clock, which it does. A dash: more than 15 seconds for the text, or 5 for two cores.
+
+"""
+
+
 def speed(measured: Speed) -> tuple[str, str]:
     """Return the tables, and the plot of one core."""
     rows = {cores: [_speeds(name, measured, cores) for name in measured.times] for cores in (0, 1)}
@@ -254,15 +278,7 @@ def speed(measured: Speed) -> tuple[str, str]:
     drawn = {name: line for name, line in drawn.items() if line}
     plot = lines("CloudTrail records, one core", "bytes", "MB/s", drawn, frozenset((*LIMITS, RE2)))
     text = (
-        "\n## Speed beside the others\n\nMB/s, the least of several runs where a run is short; the same texts, the same "
-        "run, one after the other. Clean: program text without a value. CloudTrail: records, one a line, with values "
-        f"that come once only. “{OURS}” is a masker that sees the text for the first time: it finds and replaces, where "
-        f"`re`, {RE2} and Presidio only find. “{AGAIN}” has seen it, as the earlier turns of a conversation. {RE2}: one "
-        "search for the same patterns with the same engine, which finds candidates. detect-secrets has its default "
-        "plugins; LLM Guard needs torch, so its scanner is run as what it is, detect-secrets with LLM Guard's own "
-        "plugins. The original's algorithm, in Python with the same patterns: pattern by pattern, and for each value "
-        "found a pass over the whole text. One core: seconds of a core, which the machine's other work does not lengthen much. Two cores: seconds on the clock. A dash: more than the budget of 15 seconds a text, or 5 for two cores.\n\n"
-        f"One core:\n\n{table(('', *labels), rows[0])}\nTwo cores, a process on each, the sum of both:\n\n"
+        _SPEED + f"One core:\n\n{table(('', *labels), rows[0])}\nTwo cores, a process on each, the sum of both:\n\n"
         f"{table(('', *labels), rows[1])}\n![Speed on one core](evidence-speed.svg)\n\n" + _speed_goals(measured)
     )
     return text, plot
@@ -302,8 +318,3 @@ def _speed_goals(measured: Speed) -> str:
 
 
 _OURS = frozenset((OURS, AGAIN, RE2, *LIMITS))
-
-
-def sources(versions: Mapping[str, str]) -> str:
-    """Return which packages the figures come from."""
-    return "\n## The packages\n\n" + ", ".join(code(name) for _, name in sorted(versions.items())) + "\n"

@@ -5,18 +5,20 @@ from __future__ import annotations
 import ast
 import ipaddress
 import json
+import random
 import sysconfig
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import hcl2
 import yaml
 
 from bench.evidence import packages
-from bench.evidence.roundtrip import mask
+from bench.evidence.roundtrip import in_pieces, mask
 from bench.evidence.store import Store, files
 from kong_plugins.aws_masker.masking import Masker, restore
 
@@ -38,6 +40,7 @@ class Found:
     """The first file of each."""
     parsed: Counter[str] = field(default_factory=Counter)
     """Changed files by kind that parse before and after."""
+    rng: random.Random = field(default_factory=partial(random.Random, 0))
     broken: list[str] = field(default_factory=list)
     """Files that parsed before and do not after, or that do not come back."""
 
@@ -77,7 +80,7 @@ def examine(masker: Masker, texts: Iterable[tuple[str, bytes]]) -> Found:
             found.places.setdefault(finding, name)
         if masked.text == text:
             continue
-        if restore(masked.text, masked.lookup) != text:
+        if restore(masked.text, masked.lookup) != text or in_pieces(masked, found.rng) != text:
             found.broken.append(f"{name} does not come back")
         kind, parse = parser(name)
         if parse is not None and parses(parse, text):
@@ -106,6 +109,7 @@ _PARSERS: dict[str, tuple[str, _Parse]] = {
     ".template": ("JSON", json.loads),
     ".yaml": ("YAML", _yaml),
     ".yml": ("YAML", _yaml),
+    ".hcl": ("HCL", lambda text: hcl2.loads(text.decode())),
     ".tf": ("HCL", lambda text: hcl2.loads(text.decode())),
 }
 

@@ -1,7 +1,8 @@
 """One of the others' scanners, timed on one text; run by the Python of an environment that has it.
 
 Standard input: `{"rival": name, "text": path, "patterns": [...], "guard": folder of llm-guard's wheel}`. Standard
-output: the seconds of a core, and in a second line, unless that were long, those on the clock for two at once. Nothing of this project is imported.
+output: the seconds of a core, and in a second line, unless that were long, those on the
+clock for two at once. Nothing of this project is imported.
 """
 
 from __future__ import annotations

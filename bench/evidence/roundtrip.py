@@ -73,7 +73,7 @@ def check(masker: Masker, texts: Iterable[tuple[str, bytes]], every: int, seed: 
         result.see(WHOLE, name, restore(masked.text, masked.lookup) == text)
         if masked.text == text:
             continue
-        result.see(PIECES, name, _in_pieces(masked, rng) == text)
+        result.see(PIECES, name, in_pieces(masked, rng) == text)
         changed += 1
         if changed % every == 0 and len(text) <= _STREAMED:
             for api, said, arguments in _streams(masked, text):
@@ -82,7 +82,8 @@ def check(masker: Masker, texts: Iterable[tuple[str, bytes]], every: int, seed: 
     return result
 
 
-def _in_pieces(masked: Masked, rng: random.Random) -> bytes:
+def in_pieces(masked: Masked, rng: random.Random) -> bytes:
+    """Return the text that comes back if the masked one arrives in random pieces."""
     restorer = StreamRestorer(masked.lookup)
     out, at = [], 0
     while at < len(masked.text):

@@ -1,8 +1,8 @@
 """Requests and answers of every AWS API, with values made from the patterns in botocore's own models.
 
-For each operation, one document in the CLI's manner (members' names, indented) and one in the wire's (`locationName`,
-compact), alternating. A member gets a value if its shape's pattern says what it is (an ARN, an account id, a prefix and
-digits), or if its name is one of `_BY_NAME`, where the model has no pattern (EC2's has none).
+For one operation in three, its request and its answer, in turns in the CLI's manner (members' names, indented) and in
+the wire's (`locationName`, compact). A member gets a value if its shape's pattern says what it is (an ARN, an account
+id, a prefix and digits), or its name does where the model has no pattern (EC2's has none).
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ SHAPED = (ARN_ACCOUNT, ARN_RESOURCE, HEX_ID, EC2_ID, ACCOUNT, ADDRESS)
 """The families with a shape that a detector can go by."""
 
 _DEPTH = 6
+_EACH = 3
+"""One operation in so many, to keep the whole measurement to minutes."""
 _MOST = 40
 """Values in one document: some answers have room for thousands."""
 _OF_A_KIND = 4
@@ -37,8 +39,9 @@ _OF_A_KIND = 4
 _CLASSES = re.compile(r"\[(?:0-9|a-z|A-Z|a-f|A-F|2-7)+\]")
 _HEX_CLASSES = re.compile(r"\[(?:0-9|a-f|A-F)+\]")
 _PREFIXED = re.compile(r"((?:[a-z][a-z0-9]*-)+)((?:\[[^\]]+\]|\{\d+(?:,\d+)?\}|\(\?:|[()|?])+)")
-_LENGTHS = frozenset({8, 10, 12, 16, 17, 18, 32, 40})
-"""Lengths that AWS's hex digits have, where a pattern gives bounds only."""
+_LENGTHS = frozenset({8, 17})
+"""Digits that ids have where a pattern gives bounds only: AWS went from 8 to 17 (EC2's user guide, "Resource IDs")."""
+_RANGE = re.compile(r"\{\d+,\d*\}")
 _ARN = re.compile(
     r"arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12}):(?:[a-zA-Z-]+[/:])?([A-Za-z0-9][A-Za-z0-9+=,.@_/-]{3,})"
 )
@@ -55,7 +58,7 @@ _EC2 = {
     "EgressOnlyInternetGatewayId": "eigw", "CarrierGatewayId": "cagw", "IpamId": "ipam", "IpamPoolId": "ipam-pool",
     "FpgaImageId": "afi", "ReservedInstancesId": "ri", "HostId": "h", "PlacementGroupId": "pg",
     "ClientVpnEndpointId": "cvpn-endpoint", "TransitGatewayRouteTableId": "tgw-rtb", "SpotInstanceRequestId": "sir",
-    "SpotFleetRequestId": "sfr", "InstanceConnectEndpointId": "eice", "VpcBlockPublicAccessExclusionId": "vpcbpa-exclude",
+    "SpotFleetRequestId": "sfr", "InstanceConnectEndpointId": "eice",
     "NetworkInsightsPathId": "nip", "NetworkInsightsAnalysisId": "nia", "TrafficMirrorTargetId": "tmt",
     "VerifiedAccessInstanceId": "vai", "LocalGatewayId": "lgw", "CoipPoolId": "ipv4pool-coip",
 }  # fmt: skip
@@ -95,7 +98,7 @@ class Service:
 
     def documents(self) -> Iterator[Document]:
         """Yield requests and answers, in the order of the operations."""
-        for number, (operation, described) in enumerate(sorted(self._operations.items())):
+        for number, (operation, described) in enumerate(sorted(self._operations.items())[::_EACH]):
             for side in ("input", "output"):
                 if side not in described:
                     continue
@@ -117,9 +120,10 @@ class Service:
             for name, ref in shape["members"].items():
                 if len(made) >= _MOST:
                     break
-                value = self._node(ref["shape"], name, wire, made, below)
+                written = ref.get("locationName", name) if wire else name
+                value = self._node(ref["shape"], written, wire, made, below)
                 if value is not None:
-                    found[ref.get("locationName", name) if wire else name] = value
+                    found[written] = value
             return found or None
         if shape["type"] == "list":
             singular = member[:-1] if member.endswith("s") else member
@@ -146,19 +150,21 @@ class Service:
         prefixed = _PREFIXED.fullmatch(pattern.strip("^$"))
         if "arn" in pattern or (member.lower().endswith("arn") and not pattern):
             return lambda: self._arn(shape)
-        if prefixed and "{" in prefixed[2] and "-" not in "".join(_CLASSES.sub("", prefixed[2])):
-            in_hex = _HEX_CLASSES.sub("", prefixed[2]).find("[") < 0
-            return lambda: self._prefixed(pattern, prefixed[1], HEX_ID if in_hex else OTHER_ID)
-        if _ACCOUNT_PATTERN.fullmatch(pattern) or (self._by_name_only and member in ("OwnerId", "AccountId")):
+        if prefixed and "{" in prefixed[2] and "-" not in _CLASSES.sub("", prefixed[2]):
+            family = OTHER_ID if "[" in _HEX_CLASSES.sub("", prefixed[2]) else HEX_ID
+            return lambda: self._prefixed(pattern, prefixed[1], family)
+        if _ACCOUNT_PATTERN.fullmatch(pattern) or (self._by_name_only and member.lower() in ("ownerid", "accountid")):
             told = re.search("account|owner", f"{member} {shape_name}", re.IGNORECASE)
             return lambda: _whole(ACCOUNT if told else TWELVE_DIGITS, self._digits())
-        if self._by_name_only and member in _EC2:
-            return lambda: _whole(EC2_ID, f"{_EC2[member]}-{self._hex(self._rng.choice((8, 17, 17)))}")
-        if member in ("PrivateIpAddress", "privateIpAddress") and not pattern:
+        return self._maker_by_name(shape, member)
+
+    def _maker_by_name(self, shape: dict[str, Any], member: str) -> Callable[[], _Made | None] | None:
+        prefix = _EC2.get(member[:1].upper() + member[1:]) if self._by_name_only else None
+        if prefix is not None:
+            return lambda: _whole(EC2_ID, f"{prefix}-{self._hex(self._rng.choice((8, 17, 17)))}")
+        if member.lower() == "privateipaddress" and "pattern" not in shape:
             return lambda: _whole(ADDRESS, f"10.{self._octet()}.{self._octet()}.{self._octet()}")
-        if _BY_NAME.fullmatch(member):
-            return lambda: self._name(shape)
-        return None
+        return (lambda: self._name(shape)) if _BY_NAME.fullmatch(member) else None
 
     def _arn(self, shape: dict[str, Any]) -> _Made | None:
         """Return an ARN by the pattern; where it says too little, one of the service's with a resource of our own."""
@@ -191,7 +197,8 @@ class Service:
             digits = text[len(prefix) :]
             if family == HEX_ID:
                 text = text.lower()
-            right = len(digits) in _LENGTHS if family == HEX_ID else 8 <= len(digits) <= 64
+            exact = family == OTHER_ID or not _RANGE.search(pattern)
+            right = 8 <= len(digits) <= 64 if exact else len(digits) in _LENGTHS
             if right and text.startswith(prefix) and digits.isalnum() and not digits.isalpha():
                 return _whole(family, text)
         return None

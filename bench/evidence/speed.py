@@ -34,7 +34,7 @@ LIMITS = ("bytes.count", "bytes.translate")
 _PATTERNS = tuple(one.pattern for one in (*DETECTORS, *RUN_DETECTORS))
 
 Times = dict[str, list[float] | None]
-"""By text: seconds of a core, and seconds on the clock for two at once on two cores (0: not tried); None: beyond the budget."""
+"""By text: seconds of a core, and on the clock for two at once on two cores (0: not tried); None: beyond the budget."""
 
 
 class Speed(NamedTuple):
@@ -193,7 +193,7 @@ def _rivals(store: Store, paths: Mapping[str, Path], budget: float) -> dict[str,
 
 
 def _timed(python: Path, work: Mapping[str, Any], budget: float) -> list[float] | None:
-    """Return the times of one rival on one text: alone, and two at once (0 if that took too long); None beyond the budget.
+    """Return the times of one rival on one text: alone, and at once twice (0: too long); None beyond the budget.
 
     Raises:
         RuntimeError: it does not run here.

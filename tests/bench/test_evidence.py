@@ -65,7 +65,8 @@ def test_a_value_leaks_if_four_characters_of_it_are_left(spans: list[tuple[int, 
 def test_truth_knows_values_and_leaves_stand_ins_out() -> None:
     """A bucket, an account and an id count; `my-bucket` and a plain word are counted as left out."""
     left_out: Counter[str] = Counter()
-    text = f'{{"Bucket": "acme-logs-7", "OwnerId": "839172640518", "x": "{INSTANCE}"}} --bucket my-bucket --role-name test'
+    text = f'{{"Bucket": "acme-logs-7", "OwnerId": "839172640518", "x": "{INSTANCE}"}}'
+    text += " --bucket my-bucket --role-name test"
     found = truth.values(text.encode(), left_out)
     assert {(one.family, text[one.start : one.end]) for one in found} == {
         ("name under its key", "acme-logs-7"),
@@ -145,7 +146,7 @@ def test_what_does_not_parse_is_noticed(name: str, good: bytes, bad: bytes) -> N
 
 def test_texts_come_back_in_all_ways(masker: Masker) -> None:
     """Whole, in pieces and in the streams of three APIs; each way counts the text once."""
-    text = f"{INSTANCE} wrote to s3://acme-payments-ledger/x \"quoted\" and\nvpc-0c5a9e17d3b84f620 ☂".encode()
+    text = f'{INSTANCE} wrote to s3://acme-payments-ledger/x "quoted" and\nvpc-0c5a9e17d3b84f620 ☂'.encode()
     result = roundtrip.check(masker, [("planted", text), ("nothing", b"no value")], every=1)
     assert result.texts[roundtrip.WHOLE] == 2
     assert result.texts[roundtrip.PIECES] == 1
