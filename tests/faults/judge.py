@@ -152,17 +152,20 @@ def _begins(request: Request, said: str, sent: Sent) -> bool:
 
 
 def read(api: str, stream: bytes) -> tuple[str, bool, str]:
-    """Return the text of a stream, whether it said that it is over, and the code of an error of ours in it."""
+    """Return the text of a stream, whether it said that it is over, and the code of an error of ours in it.
+
+    An event is one when the blank line behind it is there: clients drop what is left at the end of a stream.
+    """
     text: list[str] = []
     finished, code = False, ""
-    for line in stream.split(b"\n"):
+    for line in stream[: stream.rfind(b"\n\n") + 2].split(b"\n"):
         data = line.removeprefix(b"data: ")
         finished = finished or data.strip() == b"[DONE]"
         if line.startswith(b"data: {"):
             try:
                 event = orjson.loads(data)
             except orjson.JSONDecodeError:
-                continue  # cut off
+                continue  # garbage
             match = _CODE.match(str((event.get("error") or {}).get("message", "")))
             code = match[1] if match else code
             finished = finished or event.get("type") == "message_stop"

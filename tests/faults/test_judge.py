@@ -34,6 +34,13 @@ def _stream(text: str, *, ended: str = "whole", stop: bool = True) -> Got:
     return Got(200, b"data: " + delta + b"\n\n" + b'data: {"type":"message_stop"}\n\n' * stop, ended)
 
 
+def _cut_event() -> Got:
+    """A stream that broke off behind the last piece of a placeholder, before the end of its event."""
+    whole = _stream(_TEXT[:9] + "i-e8f0ee8442", stop=False)
+    rest = b'data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"bc51295\\nstan"}}\n'
+    return Got(200, whole.body + rest, "broken")
+
+
 def _error(body: object, status: int = 503) -> Got:
     return Got(status, orjson.dumps(body))
 
@@ -47,6 +54,7 @@ _CODE = {"type": "error", "error": {"type": "api_error", "message": "AWS_MASKER_
         (_plain(f"{_TEXT}\nforeign vpc-1"), {}, "right"),
         (_stream(f"{_TEXT}\nforeign vpc-1"), {"stream": True}, "right"),
         (_stream(_TEXT[:60], ended="broken", stop=False), {"stream": True}, "broken off, and known to be"),
+        (_cut_event(), {"stream": True}, "broken off, and known to be"),
         (_error(_CODE), {}, "AWS_MASKER_2001"),
         (_error({"message": "An unexpected error occurred"}), {}, "Kong's own 503"),
         (Got(ended="broken"), {}, "connection error"),
