@@ -35,6 +35,7 @@ from tests.nginx.lab import Lab, lab
 STREAMS = 20
 _PAUSE = 0.1
 _SENT_AT = re2.compile(rb'"t":([0-9.]+)')
+_CODE = re2.compile(rb"AWS_MASKER_[0-9]{4}")
 _HEADERS = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
 _PROSE = "The retry is now done by the client, so the loop in the handler can go. Please look at "
 
@@ -91,8 +92,12 @@ async def _stream(client: httpx2.AsyncClient, way: Way, number: int) -> None:
                     way.delays.append(now - float(sent[1]))
                 got.append(event)
     texts = [orjson.loads(event.partition(b"\ndata: ")[2]) for event in got]
+    if answer.status_code != 200 or any(data["type"] == "error" for data in texts):
+        way.errors += 1
+        print(f"{way.name}: {answer.status_code} {_CODE.findall(held + b''.join(got))}", flush=True)
+        return
     told = "".join(data["delta"]["text"] for data in texts if data["type"] == "content_block_delta")
-    assert told == said, "the answer is not the one that was given"
+    assert told == said, f"the answer is not the one that was given: {told!r}"
     way.streams += 1
 
 
@@ -146,7 +151,10 @@ async def _run(ways: list[Way], processes: dict[str, list[int]], here: Lab, minu
         until = start + minutes * 60
         tasks = [asyncio.create_task(_client(client, way, numbers, until)) for way in ways for _ in range(STREAMS)]
         while len(rows) < minutes:
-            await asyncio.wait(tasks, timeout=max(0.0, start + 60 * (len(rows) + 1) - time.monotonic()))
+            left = start + 60 * (len(rows) + 1) - time.monotonic()
+            done, _ = await asyncio.wait(tasks, timeout=max(0.0, left), return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
             rows.append(_row(len(rows) + 1, processes, ways))
             print(_line(rows[-1]), flush=True)
             for request in list(here.sidecar.finished):  # the stand-in keeps all of them for tests to look at
