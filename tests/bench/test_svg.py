@@ -26,4 +26,4 @@ def test_a_plot_shows_every_line_within_its_frame() -> None:
         assert all(0 < x < width and 0 < y < height for x, y in points)
     first = [float(point.split(",")[1]) for point in lines[0].attrib["points"].split()]
     assert first == sorted(first, reverse=True)
-    assert {"Memory <MB>", "a & b", "Files", "25"} <= {text.text for text in root.iter(f"{_SPACE}text")}
+    assert {"Memory <MB>", "a & b", "Files", "30"} <= {text.text for text in root.iter(f"{_SPACE}text")}

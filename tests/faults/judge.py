@@ -71,17 +71,17 @@ def _error(request: Request, got: Got, sent: Sequence[Sent]) -> Verdict:  # noqa
     code = _CODE.match(message)
     if code:
         shaped = (body.get("type") == "error") == (request.api == "messages") and "type" in body["error"]
-        if not shaped and _path_unknown(request):
-            return Verdict(f"{code[1]}, where Kong did not tell the path")
+        if not shaped and _api_unknown(request):
+            return Verdict(f"{code[1]}, where Kong did not tell the API")
         return Verdict(code[1]) if shaped else Verdict("violation", "an error in another API's shape")
     if any(one.status == got.status and _is_right(request, message, one) for one in sent):
         return Verdict("the API's own error")
     return Verdict("violation", f"an unclear {got.status}")
 
 
-def _path_unknown(request: Request) -> bool:
-    """Whether the plugin could not know which API the client speaks: the path is the first thing that it asks for."""
-    return request.way != "proxy" and request.call is not None and request.call[:2] == ("access", 0)
+def _api_unknown(request: Request) -> bool:
+    """Whether the plugin could not know which API the client speaks: what tells it is the first that it asks for."""
+    return request.way != "proxy" and request.call is not None and request.call[1] == 0
 
 
 def _garbage(got: Got, sent: Sent) -> Verdict:
