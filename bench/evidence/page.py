@@ -257,7 +257,7 @@ earlier turns of a conversation. {RE2}: one search for the same patterns with th
 detect-secrets has its default plugins; LLM Guard needs torch, so its scanner is run as what it is, detect-secrets with
 LLM Guard's own plugins. The original's algorithm, in Python with the same patterns: pattern by pattern, and for each
 value found a pass over the whole text. One core: seconds of a core, which the machine's other work does not lengthen
-much. Two cores: seconds on the clock, which it does. A dash: more than 15 seconds for the text, or 5 for two cores.
+much. Two cores: seconds on the clock, which it does. A dash: more than 12 seconds for the text, or 5 for two cores.
 
 """
 

@@ -1,6 +1,6 @@
 """What is known to be in documents that nobody here wrote, by patterns of this file alone.
 
-A value is known by its context (`"Bucket": "..."`, `--role-name ...`, `InstanceId=...`) or by a form that AWS documents.
+A value is known by its context (`"Bucket": "..."`, `--role-name ...`, `KeyName=...`) or a form that AWS documents.
 What an example writes for "put yours here" and plain words are no values; how many were left out is counted.
 """
 

@@ -124,13 +124,12 @@ def _read(text: bytes, start: int, quoted: bool) -> int:
 def _is_certain(found: _Found) -> bool:
     """Decide whether what stands behind the key is a name."""
     name = found.name
-    if is_literal_word(name) or is_reference(name):
-        return False
     mark = found.separator.strip(b" \t\r\n\\n" + _QUOTES)
-    if mark == b"," and not found.is_flag:  # getenv("KEY", "value"); else a list of words
-        return _key(found).isupper() and not is_word(name)
-    if _key(found).lower() == b"identifier" and not _is_attribute(found, mark):
+    if is_literal_word(name) or is_reference(name) or _is_somebody_elses(found, mark):
         return False
+    if mark == b"," and not found.is_flag:  # getenv("KEY", "value"); else a list of words
+        before = found.text[max(0, found.key - 48) : found.key].rpartition(b"\n")[2]
+        return _key(found).isupper() and b"env" in before.lower() and not is_word(name)
     if found.is_flag or (mark == b"=" and _key(found).isupper()):  # --key value, --key=value, KEY=value
         return found.strong or not is_word(name)
     if (
@@ -138,6 +137,16 @@ def _is_certain(found: _Found) -> bool:
     ):  # "FunctionName": "main"
         return len(name) >= 3 or not is_word(name)
     return not is_word(name) and _is_literal(found, mark)
+
+
+def _is_somebody_elses(found: _Found, mark: bytes) -> bool:
+    """Tell whether the key is one of another trade's that has the same name."""
+    key = _key(found)
+    if key == b"role":  # of HTML's documents, by DPUB-ARIA
+        return found.name.startswith(b"doc-")
+    if key == b"lambda":  # lambda: x2
+        return mark == b":" and not found.quoted and b"-" not in found.name
+    return key.lower() == b"identifier" and not _is_attribute(found, mark)
 
 
 def _is_literal(found: _Found, mark: bytes) -> bool:
@@ -288,6 +297,9 @@ DETECTOR = Detector(
         "export default { queue: _queue2.default, x: 1 }",
         "var PROPER_FUNCTION_NAME = FunctionName.PROPER2;",
         "{ lambda: 0x039b, x: 1 }",
+        '"BUCKET", "DATETIME_DIFF2"',
+        "sort(key=lambda: x2)",
+        '<div role="doc-abstract2">',
     ),
     bare=False,
 )
