@@ -97,7 +97,7 @@ def main() -> None:
     measurement = Measurement(Store(arguments.path))
     kept = arguments.path / "sections"
     kept.mkdir(parents=True, exist_ok=True)
-    for name in arguments.only.split(","):
+    for name in filter(None, arguments.only.split(",")):
         measurement.store.versions.clear()
         section = parts[name](measurement)
         (kept / f"{name}.md").write_text(section + page.measured(measurement.store.versions))
