@@ -48,14 +48,15 @@ _TRUTH: dict[str, dict[str, str]] = {
     SHAPED: {
         "EC2-style id": rf"(?<![A-Za-z0-9-])(?:{_PREFIXES})-(?P<value>{_HEX}){_EDGE}(?!-[0-9a-f]{{4}}-)",
         "account id in an ARN": _ARN + r"(?P<value>[0-9]{12}):",
-        "resource in an ARN": _ARN + r"[0-9]{12}:[A-Za-z-]+[/:](?:[A-Za-z0-9+=,.@_-]+/)*(?P<value>[A-Za-z0-9_.-]{4,})",
+        "resource in an ARN": _ARN
+        + r"[0-9]{12}:[A-Za-z-]+[/:](?:[A-Za-z0-9+=,.@_-]+/)*(?:[a-z]{2}-[a-z]+-\d_)?(?P<value>[A-Za-z0-9_.-]{4,})",
         "bucket in an ARN": r"arn:aws[a-z-]*:s3:::(?P<value>[a-z0-9][a-z0-9.-]+[a-z0-9])",
         "account id under its key": rf"{_Q}\w*(?:[aA]ccount(?:Id)?|[oO]wner(?:Id)?){_IS}(?P<value>[0-9]{{12}}){_Q}",
         "account id behind a flag": r"--(?:(?:target-)?account-id|owner-id|source-account)[ =](?P<value>[0-9]{12})\b",
         "access key id": r"\b(?:AKIA|ASIA|AROA|AIDA|AGPA|AIPA|ANPA|ANVA|ASCA)(?P<value>[A-Z2-7]{16,17})\b",
         "secret access key": rf"{_Q}(?i:secret_?access_?key){_Q}\s*:\s*{_Q}(?P<value>[A-Za-z0-9/+]{{40}}){_Q}",
         "session token": rf"{_Q}(?i:session_?token){_Q}\s*:\s*{_Q}(?P<value>[A-Za-z0-9/+=]{{100,}}){_Q}",
-        "bucket in a URI": r"s3://(?P<value>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])",
+        "bucket in a URI": r"s3://(?!arn:)(?P<value>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])",
         "RDS host": r"\b(?P<value>[a-z][a-z0-9-]+)\.(?:cluster-)?[a-z0-9]{12}\.[a-z0-9-]+\.rds\.amazonaws\.com",
         "ELB host": r"\b(?:internal-)?(?P<value>[A-Za-z0-9-]+-[0-9]{9,})\.[a-z0-9-]+\.elb\.amazonaws\.com",
         "CloudFront domain": r"\b(?P<value>d[a-z0-9]{11,14})\.cloudfront\.net",

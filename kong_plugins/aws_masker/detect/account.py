@@ -16,7 +16,7 @@ _LOOK_BACK = 80
 _FOREIGN = "계정|konto|账户|账号|アカウント|compte|cuenta|conta".encode()
 _NAMED = (
     rb"(?i)(?:acc(?:oun)?t|owner|payer|payee|principal|registry|profile|\baws|delegated[_ ]?admin|" + _FOREIGN + rb")"
-    rb"s?(?:[_ -]?(?:alias|arn))?(?:[_ -]?(?:ids?|numbers?|num|nos?\.?|nr\.?))?(?:set|list)?"
+    rb"s?(?:[_ -]?(?:alias|arn))?(?:[_ -]?(?:ids?|identifiers?|numbers?|num|nos?\.?|nr\.?))?(?:set|list)?"
     rb"(?:[^0-9A-Za-z]|\\[nrt]|\x1b\[[0-9;]{0,8}m|(?:\b(?:value|values|valuelist|ids?|String|is|was|are|of|in|for|from|to|the|our|your|my|this|that|prod|dev|staging|test|stage)\b)){0,24}"
 )
 _BEFORE = Pattern(_NAMED + rb"$")
@@ -73,6 +73,8 @@ DETECTOR = Detector(
     find=_find,
     positives=(
         "account «210987654321»",
+        '{"AccountIdentifier": "«210987654321»"}',
+        '{"accountIdSet": ["«210987654321»"], "awsAccounts": [{"id": "«310987654321»"}]}',
         '"Account": "«210987654321»", "OwnerId": "«321098765432»"',
         "AWS_ACCOUNT_ID=«210987654321»",
         "Account ID: «2109-8765-4321»",

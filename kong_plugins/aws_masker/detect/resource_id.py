@@ -24,10 +24,10 @@ PREFIXES = (
     *("rslvr-in", "rslvr-out", "rslvr-rr", "rslvr-rrassoc", "rslvr-fdl", "rslvr-frg", "rslvr-frgassoc", "fcr", "fsvol"),
     *("svm", "backup", "task", "ipv4pool-ec2", "ipv6pool-ec2", "ipv4pool-coip", "ri", "capacity-reservation"),
     *("loc", "agent", "dss", "ws", "wsb", "lag", "dxcon", "dxvif", "dxlag", "ela", "asg"),
-    *("mw", "oi", "ops", "copy-snap", "afi"),
+    *("mw", "oi", "ops", "copy-snap", "afi", "core-network", "connect-peer"),
 )
 LONG_PREFIXES = (
-    *("attachment", "cap", "cert", "connect-peer", "context-store", "core-network", "dv", "fcap", "fcapassoc"),
+    *("attachment", "cap", "cert", "context-store", "dv", "fcap", "fcapassoc"),
     *("hostkey", "oo", "ooi", "op", "oq", "oqo", "peering", "rea", "report", "snra", "snva", "webapp", "pg"),
     *("als", "connector", "drsjob", "lct", "listener", "mgnjob", "nmd", "pit", "rcfg", "rct", "rgw", "rsa", "rsajob"),
     *("rule", "sn", "svc", "tg", "vcc", "wave", "farm", "import-task", "job", "queue", "queueenv", "limit", "monitor"),
