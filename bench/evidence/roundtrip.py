@@ -57,7 +57,7 @@ class Fidelity:
 
 
 WHOLE, PIECES = "whole", "in random pieces of 1 to 40 bytes"
-_STREAMED = 30_000
+_STREAMED = 6_000
 """Bytes of a text that go through the APIs' streams."""
 
 
