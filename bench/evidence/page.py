@@ -244,8 +244,8 @@ def _history(session: Session | str) -> str:
         f"\n{session.turns} requests of one Claude Code session with tools through the proxy, the last of "
         f"{session.size:,} bytes: of {session.entries:,} entries of the history that came again, {session.changed} "
         f"differ though the client repeated them byte for byte. Planted values that reached the API: {leaked}. "
-        "The question names a bucket with nothing beside it that says so; from the request on in which something does, it "
-        "is masked wherever it stands, also in the question, which is then one entry that differs.\n"
+        "The question names a bucket with nothing beside it that says so; from the request on in which something does, "
+        "it is masked wherever it stands, also in the question, which is then one entry that differs.\n"
     )
 
 
