@@ -66,7 +66,10 @@ class Masker:
         self._remembered: LRUCache[str, tuple[Sequence[Entry], Spreader | None]] = LRUCache(_TENANTS_AT_HAND)
 
     def session(self, tenant: str = "", memory: Memory = _NO_MEMORY) -> Session:
-        """Begin the masking of one request of `tenant`."""
+        """Begin the masking of one request of `tenant`.
+
+        Without a `memory`, even an empty one, it is taken for a text that goes nowhere: see `Session._is_masked_text`.
+        """
         prf = Prf(self._key, tenant)
         return Session(self, tenant, Pseudonymizer(prf, self.settings.preserve_structure), memory, prf.tag)
 
@@ -319,14 +322,17 @@ class Session:
     def _is_masked_text(self, values: Collection[tuple[str, bytes]]) -> bool:
         """Tell whether the private IPv4 addresses of a text are placeholders already; they cannot prove it themselves.
 
-        They are if the text has other values and each of these proves to be ours, since masking would not have left a
-        foreign one; or if every address is remembered as a placeholder, and none as an address. An address that has
-        never been masked passes by that only if it is alone in its request and equals one of n remembered placeholders:
-        with a probability of n / 2**24 in 10.0.0.0/8.
+        They are if every address is remembered as a placeholder, and none as an address. An address that has never been
+        masked passes by that only if it is alone in its request and equals one of n remembered placeholders: with a
+        probability of n / 2**24 in 10.0.0.0/8.
+
+        Who has no memory at all, as `aws-masker mask` without a mapping, and so sends nothing to anybody either, gets
+        another answer: they are if the text has other values and each of these proves to be ours. A request must not
+        be judged so: a real address may stand beside a placeholder that was pasted.
         """
-        others = [value for value in values if not _is_private_v4(*value)]
-        if others and all(self._owns(*value) for value in others):
-            return True
+        if self._memory is _NO_MEMORY:
+            others = [value for value in values if not _is_private_v4(*value)]
+            return bool(others) and all(self._owns(*value) for value in others)
         inside = [value for value in values if _is_private_v4(*value)]
         return bool(inside) and all(self._is_remembered_placeholder(*value) for value in inside)
 

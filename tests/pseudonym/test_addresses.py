@@ -124,7 +124,7 @@ def test_a_derived_subnet_comes_back_inside_the_real_network() -> None:
 
 
 def test_masked_addresses_beside_placeholders_are_left_alone() -> None:
-    """Where all other values are placeholders, so are the addresses: no memory is needed to see that."""
+    """Where all other values are placeholders, so are the addresses, if there is no memory to ask."""
     masker = Masker(Settings(), bytes(range(32)))
     (masked,) = masker.session().mask([Text(b"10.20.30.40 and i-0123456789abcdef0")])
     assert masked is not None
@@ -140,6 +140,18 @@ def test_remembered_addresses_are_left_alone() -> None:
     assert masked is not None
     vault.remember("", session.mapping)
     assert masker.session(memory=vault.memory("")).mask([Text(masked)]) == [None]
+
+
+def test_an_address_beside_a_pasted_placeholder_is_masked() -> None:
+    """In a request, whose tenant is new here: that all other values are placeholders says nothing about the address."""
+    masker = Masker(Settings(), bytes(range(32)))
+    (placeholder,) = masker.session().mask([Text(b"i-0123456789abcdef0")])
+    assert placeholder is not None
+    memory = MemoryVault(60, 100).memory("t")
+    (masked,) = masker.session("", memory).mask([Text(placeholder + b" does not answer at 10.76.220.155")])
+    assert masked is not None
+    assert b"10.76.220.155" not in masked
+    assert placeholder in masked
 
 
 def test_an_address_beside_masked_ones_is_masked() -> None:

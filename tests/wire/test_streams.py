@@ -462,7 +462,7 @@ def test_an_event_that_is_not_understood_changes_no_block(restoring: Restoring, 
         parts = [delta % ("", start), delta % (odd, start), delta % ("", end), stop % odd, stop % ""]
         restored = through(Api.ANTHROPIC, restoring, [stream(parts, named=False)]).decode()
         assert restored.count(start) == 1  # that of the odd event, which goes out as it came
-        assert restored.count(value.split()[-1]) == 3  # the block's, and those of both notes
+        assert restored.count(value.rsplit(maxsplit=1)[-1]) == 3  # the block's, and those of both notes
 
 
 def test_an_event_of_very_many_pieces(restoring: Restoring, placeholder: str, value: str) -> None:

@@ -41,9 +41,9 @@ def mask(file: BinaryIO, mapping: Path | None, config: Path | None, key_file: Pa
     """
     settings = load_settings(config)
     masker = open_masker(settings, key_file)
-    memory = mappings.load_or_empty(mapping) if mapping else mappings.StoredMapping({})
+    memory = mappings.load_or_empty(mapping) if mapping else None
     data = read_text(file, settings)
-    session = masker.session(tenant, memory)
+    session = masker.session(tenant) if memory is None else masker.session(tenant, memory)
     masked = session.mask([Text(data)])[0]
     if mapping:
         # Before the output: masked text must not exist without its way back.
