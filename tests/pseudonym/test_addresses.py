@@ -87,7 +87,7 @@ def _turned_back(network: Network, address: IPv4Address) -> IPv4Address | None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(private, st.integers(12, 32), private)
+@given(private, st.integers(16, 32), private)
 def test_networks_without_the_key(address: IPv4Address, length: int, asked: IPv4Address) -> None:
     """What goes with a mark says the same as the key does, in the network shown and outside."""
     shown = addresses.address(PRF, "private_ip", f"{ip_network(f'{address}/{length}', strict=False)}".encode())
