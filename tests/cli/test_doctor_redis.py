@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
-
-import pytest
+from collections.abc import Callable
 
 from kong_plugins.aws_masker.cli import redis_checks
 from kong_plugins.aws_masker.settings import Settings
 from kong_plugins.aws_masker.vault.choice import vault_of
 from tests.proxy.harness import proxy
-from tests.vault.servers import Server, find_binary, free_port
+from tests.vault.servers import Server, free_port
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 KEY = "00112233" * 8
 PASSWORD = "not-" + "to-be-shown"
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if find_binary() is None:
-        pytest.skip("neither redis-server nor valkey-server is installed")
-    server = Server(tmp_path_factory.mktemp("redis")).start()
-    yield server
-    server.kill()
 
 
 def doctor(server: str | None = None, key: str | None = KEY, **environment: str) -> dict[str, tuple[str, str, str]]:
@@ -63,6 +52,7 @@ def test_a_redis_that_evicts(redis: Server, run: Run) -> None:
         result = run("doctor", "--format", "json", "--listen", f"127.0.0.1:{free_port()}", **where)
     finally:
         redis.do("CONFIG", "SET", "maxmemory", "0")
+        redis.do("CONFIG", "SET", "maxmemory-policy", "noeviction")
     assert (result.returncode, result.stderr) == (1, b"")
     state, detail, remedy = next(
         (one["state"], one["detail"], one["remedy"]) for one in json.loads(result.stdout) if one["name"] == "redis"

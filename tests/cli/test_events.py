@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -23,15 +23,6 @@ REQUEST = RequestRecord(
 )
 ANSWER = AnswerRecord("request-1", "kong", "consumer:c", "anthropic", restored={"bucket": 2}, forgotten=1, size=99)
 REFUSED = RequestRecord("request-2", "kong", "", "openai-chat", outcome="AWS_MASKER_6002", status=422, sent=False)
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if find_binary() is None:
-        pytest.skip("neither redis-server nor valkey-server is installed")
-    server = Server(tmp_path_factory.mktemp("redis")).start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture

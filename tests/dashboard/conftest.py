@@ -29,7 +29,7 @@ from kong_plugins.aws_masker.observe.observer import Observer, observer_of
 from kong_plugins.aws_masker.proxy.server import listen
 from kong_plugins.aws_masker.settings import Settings
 from kong_plugins.aws_masker.vault.address import address_of
-from tests.vault.servers import PATIENCE, Server, find_binary, wait_for
+from tests.vault.servers import PATIENCE, Server, wait_for
 
 PASSWORD = "a password of the tests"
 KEY = bytes(range(32))
@@ -74,22 +74,6 @@ def open_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
         monkeypatch.setattr(f"kong_plugins.aws_masker.dashboard.{place}", 0.2)
     with ExitStack() as stack:
         yield lambda *arguments, **named: stack.enter_context(site(*arguments, **named))
-
-
-@pytest.fixture(scope="session")
-def _redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if find_binary() is None:
-        pytest.skip("neither redis-server nor valkey-server is installed")
-    server = Server(tmp_path_factory.mktemp("redis")).start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def redis(_redis: Server) -> Server:
-    """An empty Redis."""
-    _redis.do("FLUSHALL")
-    return _redis
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kong_plugins.aws_masker.observe.events import CHANNELS
-from tests.vault.servers import Server, find_binary, wait_for
+from tests.vault.servers import Server, wait_for
 
 Message = tuple[str, dict[str, Any]]
 
@@ -50,22 +50,6 @@ def listening(server: Server) -> Iterator[Listener]:
     """Hear what is published on `server`."""
     with server.client() as client:
         yield Listener(client)
-
-
-@pytest.fixture(scope="session")
-def _redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if find_binary() is None:
-        pytest.skip("neither redis-server nor valkey-server is installed")
-    server = Server(tmp_path_factory.mktemp("redis")).start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def redis(_redis: Server) -> Server:
-    """An empty Redis."""
-    _redis.do("FLUSHALL")
-    return _redis
 
 
 @pytest.fixture

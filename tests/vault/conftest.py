@@ -12,32 +12,17 @@ from kong_plugins.aws_masker.settings import Settings
 from kong_plugins.aws_masker.vault.breaker import Breaker
 from kong_plugins.aws_masker.vault.choice import vault_of
 from kong_plugins.aws_masker.vault.redis_vault import RedisVault
-from tests.vault.servers import Server, find_binary
+from tests.vault.servers import Server
 
 KEY = bytes(range(32))
 Make = Callable[..., RedisVault]
 Run = Callable[..., Server]
 
 
-@pytest.fixture(scope="session")
-def redis_binary() -> None:
-    """Redis or Valkey, without which these tests can tell nothing."""
-    if find_binary() is None:
-        pytest.skip("neither redis-server nor valkey-server is installed")
-
-
-@pytest.fixture(scope="session")
-def shared_server(redis_binary: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("redis")).start()
-    yield server
-    server.kill()
-
-
 @pytest.fixture
-def server(shared_server: Server) -> Server:
+def server(redis: Server) -> Server:
     """A server that is as it was started."""
-    shared_server.do("FLUSHALL")
-    return shared_server
+    return redis
 
 
 @pytest.fixture

@@ -119,7 +119,14 @@ def test_sentinels_and_a_failover(run: Run, make: Make) -> None:
 
     wait_for(kept, "the next primary")
     assert names(make(replica)) == [b"before", b"after"]
-    assert names(make(**address, **STRICT)) == [b"before", b"after"]
+
+    def found_anew() -> bool:
+        try:
+            return names(make(**address, **STRICT)) == [b"before", b"after"]
+        except VaultUnavailable:  # a busy machine's Sentinel may take the new primary for dead for a moment
+            return False
+
+    wait_for(found_anew, "all that both had")
     for wrong in ({"redis_sentinel_master": "other"}, {"redis_sentinel_password": "wrong"}):
         with pytest.raises(VaultUnavailable):
             names(make(**{**address, **wrong}, **STRICT))
