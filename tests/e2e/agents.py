@@ -11,6 +11,9 @@ from typing import Any
 import anthropic
 import openai
 
+from kong_plugins.aws_masker.demo.answers import Answer, Call, Say, Thinking
+from kong_plugins.aws_masker.demo.received import Received
+
 Shell = Callable[[str], str]
 TOOL = "shell"
 _PARAMETERS: dict[str, Any] = {
@@ -131,3 +134,19 @@ def by_responses(url: str, question: str, shell: Shell, *, stream: bool, chained
 def _command(arguments: str) -> str:
     command: str = json.loads(arguments)["command"]
     return command
+
+
+AGENTS: dict[str, Callable[..., Outcome]] = {"messages": by_messages, "chat": by_chat, "responses": by_responses}
+"""By the name of the API."""
+
+
+def ask_for_files(received: Received) -> Answer:
+    """The model wants to see three files, named after the value it was asked about."""
+    instance = received.text.split()[-1]
+    calls = [Call(TOOL, {"command": f"cat {name}"}) for name in (f"{instance}.tf", "state", f"{instance}.log")]
+    return Answer((Thinking(f"{instance}?"), Say(f"I need the files of {instance}."), *calls), interleaved=True)
+
+
+def tell(received: Received) -> Answer:
+    """The model repeats all that it was shown."""
+    return Answer((Say(f"I know: {received.text}"),))

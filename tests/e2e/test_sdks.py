@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -16,12 +15,10 @@ from kong_plugins.aws_masker.demo.received import Received, Recorded
 from kong_plugins.aws_masker.settings import CustomPattern, Settings
 from kong_plugins.aws_masker.wire import codings
 from tests.e2e.agents import (
+    AGENTS,
     TOOL,
-    Outcome,
     Shell,
     anthropic_client,
-    by_chat,
-    by_messages,
     by_responses,
     openai_client,
 )
@@ -29,7 +26,6 @@ from tests.e2e.lab import assert_stable, lab
 from tests.e2e.project import Planted
 
 PATHS = {"messages": "/v1/messages", "chat": "/v1/chat/completions", "responses": "/v1/responses"}
-AGENTS: dict[str, Callable[..., Outcome]] = {"messages": by_messages, "chat": by_chat, "responses": by_responses}
 
 CODENAME = CustomPattern(name="codename", pattern=r'Projekt "[^"]+"')
 AWKWARD = "Projekt \"Jörmungandr \\ ☂\n\t'n' Co\""

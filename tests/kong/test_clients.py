@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -11,29 +10,17 @@ import re2
 
 from kong_plugins.aws_masker.demo.answers import Answer, Call, Say, Thinking, turns
 from kong_plugins.aws_masker.demo.received import Received
-from tests.e2e.agents import TOOL, Outcome, by_chat, by_messages, by_responses
+from tests.e2e.agents import AGENTS, ask_for_files, tell
 from tests.e2e.claude import ClaudeCode
 from tests.e2e.project import Planted
 from tests.kong.lab import Lab
-
-AGENTS: dict[str, Callable[..., Outcome]] = {"messages": by_messages, "chat": by_chat, "responses": by_responses}
-
-
-def _ask_for_files(received: Received) -> Answer:
-    instance = received.text.split()[-1]
-    calls = [Call(TOOL, {"command": f"cat {name}"}) for name in (f"{instance}.tf", "state", f"{instance}.log")]
-    return Answer((Thinking(f"{instance}?"), Say(f"I need the files of {instance}."), *calls), interleaved=True)
-
-
-def _tell(received: Received) -> Answer:
-    return Answer((Say(f"I know: {received.text}"),))
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streaming", "whole"])
 @pytest.mark.parametrize("api", sorted(AGENTS))
 def test_a_conversation_with_tools(here: Lab, planted: Planted, api: str, stream: bool) -> None:
     """The API sees no value; tools and engineer see the real ones."""
-    here.standin.script = turns(_ask_for_files, _tell)
+    here.standin.script = turns(ask_for_files, tell)
     files = {
         f"cat {planted.instance}.tf": planted.terraform,
         "cat state": planted.state,
@@ -70,7 +57,7 @@ def test_claude_code(here: Lab, planted: Planted, claude_binary: Path, tmp_path:
     (project / "main.tf").write_text(planted.terraform, encoding="utf-8")
     (project / "state.json").write_text(planted.state, encoding="utf-8")
     (project / f"console-{planted.instance}.log").write_text(planted.log, encoding="utf-8")
-    here.standin.script = turns(_read, _show, _tell)
+    here.standin.script = turns(_read, _show, tell)
     output = ClaudeCode(claude_binary, home, project, here.url)(f"Why can't {planted.instance} read the ledger?")
     assert planted.found_in(output) == set(planted.values)
     assert len(here.requests("/v1/messages")) >= 3

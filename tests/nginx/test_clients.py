@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -11,31 +10,19 @@ import re2
 
 from kong_plugins.aws_masker.demo.answers import Answer, Call, Say, Thinking, sign, turns
 from kong_plugins.aws_masker.demo.received import Received
-from tests.e2e.agents import TOOL, Outcome, anthropic_client, by_chat, by_messages, by_responses
+from tests.e2e.agents import AGENTS, anthropic_client, ask_for_files, by_responses, tell
 from tests.e2e.claude import ClaudeCode
 from tests.e2e.lab import assert_stable
 from tests.e2e.project import Planted
 from tests.nginx.events import PATHS
 from tests.nginx.lab import Lab
 
-AGENTS: dict[str, Callable[..., Outcome]] = {"messages": by_messages, "chat": by_chat, "responses": by_responses}
-
-
-def _ask_for_files(received: Received) -> Answer:
-    instance = received.text.split()[-1]
-    calls = [Call(TOOL, {"command": f"cat {name}"}) for name in (f"{instance}.tf", "state", f"{instance}.log")]
-    return Answer((Thinking(f"{instance}?"), Say(f"I need the files of {instance}."), *calls), interleaved=True)
-
-
-def _tell(received: Received) -> Answer:
-    return Answer((Say(f"I know: {received.text}"),))
-
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streaming", "whole"])
 @pytest.mark.parametrize("api", sorted(AGENTS))
 def test_a_conversation_with_tools(here: Lab, planted: Planted, api: str, stream: bool) -> None:
     """The API sees no value; tools and engineer see the real ones, whichever plugin restores."""
-    here.upstream.script = turns(_ask_for_files, _tell)
+    here.upstream.script = turns(ask_for_files, tell)
     files = {
         f"cat {planted.instance}.tf": planted.terraform,
         "cat state": planted.state,
@@ -57,7 +44,7 @@ def test_a_conversation_with_tools(here: Lab, planted: Planted, api: str, stream
 @pytest.mark.parametrize("stream", [True, False], ids=["streaming", "whole"])
 def test_history_kept_by_the_api(here: Lab, planted: Planted, stream: bool) -> None:
     """`previous_response_id`: what an earlier request masked is restored in the answer of a later one."""
-    here.upstream.script = turns(_ask_for_files, _tell)
+    here.upstream.script = turns(ask_for_files, tell)
     files = {f"cat {name}": planted.log for name in (f"{planted.instance}.tf", "state", f"{planted.instance}.log")}
     question = f"Look at {planted.subnet} {planted.access_key} and {planted.instance}"
     outcome = by_responses(here.url, question, files.__getitem__, stream=stream, chained=True)
@@ -99,7 +86,7 @@ def test_claude_code(here: Lab, planted: Planted, claude_binary: Path, tmp_path:
     (project / "main.tf").write_text(planted.terraform, encoding="utf-8")
     (project / "state.json").write_text(planted.state, encoding="utf-8")
     (project / f"console-{planted.instance}.log").write_text(planted.log, encoding="utf-8")
-    here.upstream.script = turns(_read, _show, _tell)
+    here.upstream.script = turns(_read, _show, tell)
     output = ClaudeCode(claude_binary, home, project, here.url)(f"Why can't {planted.instance} read the ledger?")
     assert planted.found_in(output) == set(planted.values)
     assert planted.found_in(here.received) == set()

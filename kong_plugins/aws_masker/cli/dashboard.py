@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kong_plugins.aws_masker.cli.options import address, config_option
+from kong_plugins.aws_masker.cli.options import address, config_option, server_options
 from kong_plugins.aws_masker.config import load_settings
 from kong_plugins.aws_masker.dashboard.server import serve
 from kong_plugins.aws_masker.errors import ConfigError
@@ -57,15 +57,7 @@ Examples:
     metavar="FILE",
     help="The playground's key. AWS_MASKER_KEY goes before it; without both it makes one for itself.",
 )
-@click.option("--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="Serve HTTPS; certificates in PEM.")
-@click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="The certificate's key in PEM.")
-@click.option(
-    "--log-format",
-    type=click.Choice(["auto", "json", "console"]),
-    default="auto",
-    show_default=True,
-    help="auto: for people on a terminal, else JSON.",
-)
+@server_options
 def dashboard(  # noqa: PLR0913  one for each option
     *,
     listen: tuple[str, int],

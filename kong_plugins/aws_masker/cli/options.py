@@ -30,6 +30,27 @@ def listen_option(command: _Command) -> _Command:
     )(command)
 
 
+def server_options(command: _Command) -> _Command:
+    """Add `--tls-cert`, `--tls-key` and `--log-format`; the command gets a Path or None twice, and a LogFormat."""
+    for option in (
+        click.option(
+            "--log-format",
+            type=click.Choice(["auto", "json", "console"]),
+            default="auto",
+            show_default=True,
+            help="auto: for people on a terminal, else JSON.",
+        ),
+        click.option(
+            "--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="The certificate's key in PEM."
+        ),
+        click.option(
+            "--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="Serve HTTPS; certificates in PEM."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def _address(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, int]:
     return address(value)
 

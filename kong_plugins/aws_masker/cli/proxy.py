@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kong_plugins.aws_masker.cli.options import config_option, key_options, listen_option
+from kong_plugins.aws_masker.cli.options import config_option, key_options, listen_option, server_options
 from kong_plugins.aws_masker.config import load_settings
 from kong_plugins.aws_masker.keys import load_key
 from kong_plugins.aws_masker.observe.logs import LogFormat
@@ -41,15 +41,7 @@ Examples:
     show_default=True,
     help="How long to wait for each next piece of an answer.",
 )
-@click.option("--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="Serve HTTPS; certificates in PEM.")
-@click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="The certificate's key in PEM.")
-@click.option(
-    "--log-format",
-    type=click.Choice(["auto", "json", "console"]),
-    default="auto",
-    show_default=True,
-    help="auto: for people on a terminal, else JSON.",
-)
+@server_options
 def proxy(  # noqa: PLR0913  one for each option
     *,
     listen: tuple[str, int],
