@@ -9,22 +9,17 @@ from pathlib import Path
 
 import orjson
 import pytest
-import re2
 
 from kong_plugins.aws_masker.demo.answers import Answer, Call, Say, Thinking, sign, turns
 from kong_plugins.aws_masker.demo.received import Received, Recorded
 from tests.e2e.claude import ClaudeCode
 from tests.e2e.lab import Lab, assert_stable, lab, proxy_process, stability
 from tests.e2e.project import Planted
-
-
-def _find(pattern: str, text: str) -> str:
-    match = re2.search(pattern, text)
-    return match.group(1) if match else "NOT-FOUND"
+from tests.e2e.scripts import find
 
 
 def _directory(received: Received) -> str:
-    return _find(r"Primary working directory: ([^\\]+)", orjson.dumps(received.body["system"]).decode())
+    return find(r"Primary working directory: ([^\\]+)", orjson.dumps(received.body["system"]).decode())
 
 
 def _read_terraform(received: Received) -> Answer:
@@ -39,7 +34,7 @@ def _read_terraform(received: Received) -> Answer:
 
 
 def _read_the_rest(received: Received) -> Answer:
-    instance = _find(r'instance_id = "([^"]+)"', received.text)
+    instance = find(r'instance_id = "([^"]+)"', received.text)
     return Answer(
         (
             Thinking(f"Now the log of {instance}."),
@@ -51,13 +46,13 @@ def _read_the_rest(received: Received) -> Answer:
 
 
 def _write_report(received: Received) -> Answer:
-    instance = _find(r'instance_id = "([^"]+)"', received.text)
+    instance = find(r'instance_id = "([^"]+)"', received.text)
     path = f"{_directory(received)}/report-{instance}.md"
     return Answer((Call("Write", {"file_path": path, "content": received.text}),))
 
 
 def _look_up_key(received: Received) -> Answer:
-    key = _find(r'access_key = "([^"]+)"', received.text)
+    key = find(r'access_key = "([^"]+)"', received.text)
     return Answer((Call("Bash", {"command": f"grep -c '{key}' main.tf > found.txt", "description": "Look it up"}),))
 
 

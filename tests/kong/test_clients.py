@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import orjson
 import pytest
-import re2
 
-from kong_plugins.aws_masker.demo.answers import Answer, Call, Say, Thinking, turns
-from kong_plugins.aws_masker.demo.received import Received
+from kong_plugins.aws_masker.demo.answers import turns
 from tests.e2e.agents import AGENTS, ask_for_files, tell
 from tests.e2e.claude import ClaudeCode
 from tests.e2e.project import Planted
+from tests.e2e.scripts import read_main, show_log
 from tests.kong.lab import Lab
 
 
@@ -33,22 +31,6 @@ def test_a_conversation_with_tools(here: Lab, planted: Planted, api: str, stream
     assert planted.found_in(here.received) == set()
 
 
-def _find(pattern: str, text: str) -> str:
-    match = re2.search(pattern, text)
-    return match.group(1) if match else "NOT-FOUND"
-
-
-def _read(received: Received) -> Answer:
-    folder = _find(r"Primary working directory: ([^\\]+)", orjson.dumps(received.body["system"]).decode())
-    return Answer((Thinking(f"Look into {folder}."), Call("Read", {"file_path": f"{folder}/main.tf"})))
-
-
-def _show(received: Received) -> Answer:
-    instance = _find(r'instance_id = "([^"]+)"', received.text)
-    command = {"command": f"cat state.json console-{instance}.log", "description": f"Show the log of {instance}"}
-    return Answer((Say(f"Now the log of `{instance}`."), Call("Bash", command)))
-
-
 def test_claude_code(here: Lab, planted: Planted, claude_binary: Path, tmp_path: Path) -> None:
     """It reads files and runs commands by their real names, and prints every value; none of them leaves."""
     home, project = tmp_path / "home", tmp_path / f"network-{planted.vpc}"
@@ -57,7 +39,7 @@ def test_claude_code(here: Lab, planted: Planted, claude_binary: Path, tmp_path:
     (project / "main.tf").write_text(planted.terraform, encoding="utf-8")
     (project / "state.json").write_text(planted.state, encoding="utf-8")
     (project / f"console-{planted.instance}.log").write_text(planted.log, encoding="utf-8")
-    here.standin.script = turns(_read, _show, tell)
+    here.standin.script = turns(read_main, show_log, tell)
     output = ClaudeCode(claude_binary, home, project, here.url)(f"Why can't {planted.instance} read the ledger?")
     assert planted.found_in(output) == set(planted.values)
     assert len(here.requests("/v1/messages")) >= 3
