@@ -47,7 +47,7 @@ from kong_plugins.aws_masker.text import MaskSession, values_of
 from kong_plugins.aws_masker.vault.choice import vault_of
 from kong_plugins.aws_masker.vault.protocol import Later
 from kong_plugins.aws_masker.wire.headers import refuse_upgrade, values
-from kong_plugins.aws_masker.wire.providers import Api, error_body
+from kong_plugins.aws_masker.wire.providers import Api, api_of, error_body
 
 NAME = "aws-masker"
 Schema = kong_fields()
@@ -124,7 +124,8 @@ class Plugin:
             if body:
                 self._restore(kong, marked, body, exchange)
         except Exception as error:  # noqa: BLE001 - the edge: the client gets an answer, whatever it is
-            replace_answer(kong, exchange.api, error, exchange.request)
+            api = exchange.api if exchange.request else api_asked(kong)  # of a mark that cannot be read
+            replace_answer(kong, api, error, exchange.request)
             self._tell(exchange.answered(success=False))
         else:
             self._tell(exchange.answered())
@@ -266,6 +267,11 @@ class Plugin:
         for name in removed:
             kong.response.clear_header(name)
         kong.response.exit(status, restored, replaced)
+
+
+def api_asked(kong: Any) -> Api:
+    """Return the API that the request's path belongs to."""
+    return api_of(unquote(kong.request.get_path()))
 
 
 def refuse(kong: Any, api: Api, error: Exception, unforeseen: MaskerError, request: str = "") -> MaskerError:

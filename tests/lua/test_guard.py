@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -15,7 +16,8 @@ from tests.lua.runtime import REQUEST, Lua
 PATHS = (
     "/v1/messages", "/v1/messages/", "/proxy/v1/messages/count_tokens", "/v1/complete", "/v1/chat/completions",
     "/v1/responses",
-    "/openai/v1/responses/resp_1", "/v1/embeddings", "/v1/models", "/", "",
+    "/openai/v1/responses/resp_1", "/v1/embeddings", "/v1/models", "/", "", "/v1/res%70onses", "/v1/chat%2Fcompletions",
+    "/v1%", "/v1/responses%",
 )  # fmt: skip
 _MARK = json.loads(Mark(REQUEST.decode(), Api.ANTHROPIC, "", stream=True, limit=1024).dump())
 
@@ -26,7 +28,7 @@ def _dumped(**changes: Any) -> bytes:
 
 
 def _refusal(path: str, error: MaskerError) -> tuple[int, bytes, bytes]:
-    return error.status, error_body(api_of(path), error), b"application/json"
+    return error.status, error_body(api_of(unquote(path)), error), b"application/json"
 
 
 @pytest.mark.parametrize("path", PATHS)

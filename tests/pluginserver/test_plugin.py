@@ -6,11 +6,14 @@ import gzip
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import structlog
 
+from kong_plugins.aws_masker.errors import ConfigError, RestoreFailed
 from kong_plugins.aws_masker.pluginserver import protocol
+from kong_plugins.aws_masker.wire.providers import api_of, error_body
 from tests.pluginserver.conftest import Here
 from tests.pluginserver.kong import CONFIG, INSTANCE, KEY, Request, headers
 
@@ -135,14 +138,30 @@ def test_an_answer_of_another_plugin(here: Here) -> None:
     assert request.calls == ["kong.ctx.shared.get"]
 
 
-def test_a_mark_that_cannot_be_read(here: Here) -> None:
-    """The client is told; the answer could not be restored."""
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/chat/completions", "/team/v1/res%70onses", "/v1/models"])
+@pytest.mark.parametrize("mark", [b'{"v": 9}', b"{", b"7"])
+def test_a_mark_that_cannot_be_read(here: Here, path: str, mark: bytes) -> None:
+    """The client is told, in its API's own shape; the answer could not be restored."""
     connection = here()
-    request = Request(answer=b'{"content": []}', shared={"aws_masker": b'{"v": 9}'})
+    request = Request(path=path, answer=b'{"content": []}', shared={"aws_masker": mark})
     request.run(connection, connection.start(), "response")
     assert request.exit is not None
     assert request.exit[0] == 500
-    assert b"AWS_MASKER_3001" in request.exit[1]
+    assert request.exit[1] == error_body(api_of(unquote(path)), RestoreFailed())
+
+
+@pytest.mark.parametrize("phase", ["access", "response"])
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/chat/completions", "/team/v1/res%70onses", "/v1/models"])
+def test_an_instance_that_cannot_be_made(here: Here, path: str, phase: str) -> None:
+    """Its error, too, has the shape of the API that the client speaks."""
+    connection = here()
+    request = Request(path=path, body=BODY, answer=b'{"content": []}')
+    request.run(connection, connection.start({"key": "short"}), phase)
+    assert request.exit is not None
+    told, expected = json.loads(request.exit[1]), json.loads(error_body(api_of(unquote(path)), ConfigError()))
+    assert ConfigError.code in told["error"].pop("message")
+    del expected["error"]["message"]
+    assert told == expected
 
 
 def test_digests_of_the_body_go(here: Here) -> None:

@@ -7,9 +7,9 @@ local answer_of = require "kong.plugins.aws-masker-stream.bodies"
 
 local Handler = { VERSION = grammar.version, PRIORITY = grammar.priority }
 
--- Returns the API that the path belongs to, as Python's `api_of` does.
+-- Returns the API that the path, as it came, belongs to, as Python's `api_of` does.
 local function api_of(path)
-  path = path:gsub("/+$", "")
+  path = path:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end):gsub("/+$", "")
   for _, folder in ipairs(grammar.api_folders) do
     if (path .. "/"):find(folder[1], 1, true) then
       return folder[2]

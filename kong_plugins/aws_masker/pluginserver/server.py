@@ -45,7 +45,6 @@ from kong_plugins.aws_masker.pluginserver.channel import Channel, pdk
 from kong_plugins.aws_masker.pluginserver.instances import Instances, UnknownInstance
 from kong_plugins.aws_masker.pluginserver.protocol import MAX_CALL, Frames, Garbage, Gone
 from kong_plugins.aws_masker.pluginserver.room import Room
-from kong_plugins.aws_masker.wire.providers import api_of
 
 PHASES = ("access", "response", "log")
 _NO_SUCH_CALL = b"aws_masker.failed"
@@ -146,7 +145,7 @@ def _fail(phase: str, kong: Any, frames: Frames, error: Exception) -> None:
         log.warning("log_phase_failed", **describe(error))
         return
     try:
-        api = api_of(kong.request.get_path())
+        api = masker.api_asked(kong)
         if phase == "response":
             masker.replace_answer(kong, api, error)
         else:
