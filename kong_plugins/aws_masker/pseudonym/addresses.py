@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from kong_plugins.aws_masker.detect.address import PRIVATE_V4
@@ -75,29 +75,51 @@ def _v4(prf: Prf, family: str, original: IPv4Address, bits: int | None) -> IPv4A
     number = int(original)
     if family != "private_ip":
         return IPv4Address((240 << 24) + int.from_bytes(prf.value(family, original.packed)[:4], "big") % (1 << 27))
-    network = next(network for network in PRIVATE_V4 if original in network)
-    masked = _permuted(prf, number, network.prefixlen, 32 - _LAST_OCTET)
+    masked = _permuted(prf, number, _range_of(number))
     if bits is not None and bits < 32 - _LAST_OCTET and number & ((1 << (32 - bits)) - 1) == 0:
         masked &= ~((1 << (32 - bits)) - 1)  # a network's own address stays one
     return IPv4Address(masked)
 
 
-def _permuted(prf: Prf, number: int, kept: int, last: int) -> int:
-    """Flip each bit from `kept` to `last` (counted from the left of 32) by a keyed function of all bits before it."""
-    flips = 0
-    for bit in range(kept, last):
-        if _flips(prf, number >> (32 - bit), bit):
-            flips |= 1 << (31 - bit)
-    return number ^ flips
+def _permuted(prf: Prf, number: int, kept: int, inverse: bool = False) -> int:
+    """Flip each bit from `kept` to /24 (counted from the left of 32) by a keyed function of all bits before it."""
+    flipped = number
+    for bit in range(kept, 32 - _LAST_OCTET):
+        if _flips(prf, (flipped if inverse else number) >> (32 - bit), bit, kept):
+            flipped ^= 1 << (31 - bit)
+    return flipped
 
 
-def _flips(prf: Prf, prefix: int, bit: int) -> bool:
-    if (prefix, bit) in _RANGES:
-        return True  # the first bit behind the range always: no address is its own placeholder
-    return bool(prf.value("ipv4", b"%d/%d" % (prefix, bit))[0] & 1)
+def _flips(prf: Prf, prefix: int, bit: int, kept: int) -> bool:
+    """Tell whether the bit behind `prefix`, of `bit` bits, is flipped, in a range of which `kept` bits are kept."""
+    if bit == kept:
+        return True  # no address is its own placeholder
+    first = max(kept, bit & ~7)
+    depth = bit - first
+    path = prefix & ((1 << depth) - 1)
+    return bool(_octet(prf, prefix >> depth, first) >> ((1 << depth) - 1 + path) & 1)
 
 
-_RANGES = frozenset((int(network[0]) >> (32 - network.prefixlen), network.prefixlen) for network in PRIVATE_V4)
+@lru_cache(maxsize=1024)
+def _octet(prf: Prf, prefix: int, bits: int) -> int:
+    """Return, as the bits of a number, what decides on the flips of an octet behind `prefix`: a tree of 255 bits."""
+    return int.from_bytes(prf.value("ipv4", b"%d/%d" % (prefix, bits)), "big")
+
+
+_RANGES = {int(network[0]) >> (32 - network.prefixlen): network.prefixlen for network in PRIVATE_V4}
+_RANGE_LENGTHS = sorted(set(_RANGES.values()))
+
+
+def _range_of(number: int) -> int:
+    """Return how long the prefix of the private range is that an address lies in.
+
+    Raises:
+        ValueError: if it lies in none.
+    """
+    for length in _RANGE_LENGTHS:
+        if _RANGES.get(number >> (32 - length)) == length:
+            return length
+    raise ValueError("not a private address")
 
 
 class Network(NamedTuple):
@@ -116,10 +138,10 @@ class Network(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def _tree(prf: Prf, prefix: int, bits: int) -> str:
-    """Return `Network.flips`; for a /8 that takes 65,535 keyed functions, about 0.1 s, hence the cache."""
+def _tree(prf: Prf, prefix: int, bits: int, kept: int) -> str:
+    """Return `Network.flips`; for a /8 these are 65,535 bits, hence the cache."""
     depths = range(32 - _LAST_OCTET - bits)
-    tree = "".join("01"[_flips(prf, prefix << d | path, bits + d)] for d in depths for path in range(1 << d))
+    tree = "".join("01"[_flips(prf, prefix << d | path, bits + d, kept)] for d in depths for path in range(1 << d))
     padded = tree + "0" * (-len(tree) % 8)
     return int("1" + padded, 2).to_bytes(len(padded) // 8 + 1, "big")[1:].hex()
 
@@ -138,7 +160,7 @@ class Derived:
         for placeholder in placeholders:
             number, length, _ = _parsed(placeholder)
             if number is not None:
-                bits = max(_range_of(number).prefixlen, min(32 - _LAST_OCTET, length))
+                bits = max(_range_of(number), min(32 - _LAST_OCTET, length))
                 self._known.add((number >> (32 - bits), bits))
 
     def networks(self) -> list[Network]:
@@ -153,7 +175,7 @@ class Derived:
     def _network(self, number: int, bits: int) -> Network:
         masked = number << (32 - bits)
         original = self._unpermuted(masked, bits)
-        flips = _tree(self._prf, original >> (32 - bits), bits)
+        flips = _tree(self._prf, original >> (32 - bits), bits, _range_of(masked))
         return Network(str(IPv4Address(masked)), bits, str(IPv4Address(original)), flips)
 
     def original(self, placeholder: bytes) -> bytes | None:
@@ -171,13 +193,8 @@ class Derived:
 
     def _unpermuted(self, number: int, length: int) -> int:
         """Return the original of an address, or of a network with a prefix of `length`."""
-        for bit in range(_range_of(number).prefixlen, 32 - _LAST_OCTET):  # each bit hangs on the real ones before it
-            number ^= _flips(self._prf, number >> (32 - bit), bit) << (31 - bit)
+        number = _permuted(self._prf, number, _range_of(number), inverse=True)
         return number & ~((1 << (32 - length)) - 1) if length < 32 - _LAST_OCTET else number
-
-
-def _range_of(number: int) -> IPv4Network:
-    return next(network for network in PRIVATE_V4 if IPv4Address(number) in network)
 
 
 def _parsed(placeholder: bytes) -> tuple[int | None, int, bool]:
@@ -185,11 +202,11 @@ def _parsed(placeholder: bytes) -> tuple[int | None, int, bool]:
     bare, _, length = placeholder.partition(b"/")
     dashed = b"-" in bare
     try:
-        address = IPv4Address(bare.replace(b"-", b".").decode())
+        number = int(IPv4Address(bare.replace(b"-", b".").decode()))
+        _range_of(number)
     except ValueError:
         return None, 32, dashed
-    private = any(address in network for network in PRIVATE_V4)
-    return int(address) if private else None, int(length or 32), dashed
+    return number, int(length or 32), dashed
 
 
 def _v6(prf: Prf, family: str, original: IPv6Address, bits: int | None) -> IPv6Address:

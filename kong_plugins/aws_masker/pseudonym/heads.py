@@ -48,6 +48,8 @@ FORMS: dict[str, tuple[Form, ...]] = _FIXED | {
 }
 """The forms of each family that keeps its structure by head and shape; account ids and addresses are not among them."""
 
+_BY_HEAD = {family: {form[0]: form for form in forms} for family, forms in FORMS.items()}
+
 
 def _index() -> dict[bytes, tuple[Form, ...]]:
     forms = dict.fromkeys(form for of_family in FORMS.values() for form in of_family)
@@ -60,14 +62,27 @@ def _index() -> dict[bytes, tuple[Form, ...]]:
 HEADS: dict[bytes, tuple[Form, ...]] = _index()
 """Every head in lower case, with the forms that it begins, longest first."""
 
-_HEAD_LENGTHS = sorted({len(head) for head in HEADS}, reverse=True)
+
+
+def _beginnings() -> dict[bytes, tuple[tuple[bytes, tuple[Form, ...]], ...]]:
+    found: dict[bytes, list[tuple[bytes, tuple[Form, ...]]]] = {}
+    for head in sorted(HEADS, key=len, reverse=True):
+        found.setdefault(head[:_BEGINNING], []).append((head, HEADS[head]))
+    return {beginning: tuple(heads) for beginning, heads in found.items()}
+
+
+_BEGINNING = min(map(len, HEADS))
+_LONGEST_HEAD = max(map(len, HEADS))
+_BEGINNINGS = _beginnings()
+"""The heads, longest first, by their first characters: of hundreds of heads, each value is compared with a few."""
 
 
 def forms_at(text: bytes) -> Iterator[Form]:
     """Yield the forms whose head `text` begins with, in whatever case, longest head first."""
-    lowered = text[: _HEAD_LENGTHS[0]].lower()
-    for length in _HEAD_LENGTHS:
-        yield from HEADS.get(lowered[:length], ()) if len(lowered) >= length else ()
+    lowered = text[:_LONGEST_HEAD].lower()
+    for head, forms in _BEGINNINGS.get(lowered[:_BEGINNING], ()):
+        if lowered.startswith(head):
+            yield from forms
 
 
 OPAQUE_HEAD = b"AWS"
@@ -81,8 +96,10 @@ def form_of(family: str, value: bytes) -> Form:
         return next((form for form in forms if form[1] is shapes.UUID), forms[0])
     if family == "distribution":
         return forms[0 if value[:1].isupper() else 1]
-    own = [form for form in forms if value.startswith(form[0])]
-    return max(own, key=lambda form: len(form[0]), default=forms[0])
+    if len(forms) == 1:
+        return forms[0]
+    own = _BY_HEAD[family]
+    return next((own[head] for head, _ in forms_at(value) if head in own and value.startswith(head)), forms[0])
 
 
 def opaque_lengths(word: bytes) -> Iterator[int]:

@@ -9,33 +9,44 @@ tell a placeholder from a value that only looks like one, without any store; nob
 
 from __future__ import annotations
 
-from base64 import b32encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kong_plugins.aws_masker.pseudonym.prf import Prf
 
-Encode = Callable[[bytes], bytes]
+Encode = Callable[[bytes, int], bytes]
+"""From pseudo-random bytes, and a number of characters (at most as many as bytes), to that many characters."""
 
 
-def hex_lower(data: bytes) -> bytes:
+def _alphabet(letters: bytes) -> bytes:
+    """Return a table for `bytes.translate`; 256 is a multiple of the alphabet's length, so that no letter is likelier."""
+    return letters * (256 // len(letters))
+
+
+_HEX_LOWER = _alphabet(b"0123456789abcdef")
+_HEX_UPPER = _HEX_LOWER.upper()
+_BASE32_UPPER = _alphabet(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+_BASE32_LOWER = _BASE32_UPPER.lower()
+
+
+def hex_lower(data: bytes, length: int) -> bytes:
     """Encode with 4 bits a character, 0-9a-f."""
-    return data.hex().encode()
+    return data[:length].translate(_HEX_LOWER)
 
 
-def hex_upper(data: bytes) -> bytes:
+def hex_upper(data: bytes, length: int) -> bytes:
     """Encode with 4 bits a character, 0-9A-F."""
-    return data.hex().upper().encode()
+    return data[:length].translate(_HEX_UPPER)
 
 
-def base32_upper(data: bytes) -> bytes:
+def base32_upper(data: bytes, length: int) -> bytes:
     """Encode with 5 bits a character, A-Z2-7."""
-    return b32encode(data)
+    return data[:length].translate(_BASE32_UPPER)
 
 
-def base32_lower(data: bytes) -> bytes:
+def base32_lower(data: bytes, length: int) -> bytes:
     """Encode with 5 bits a character, a-z2-7."""
-    return b32encode(data).lower()
+    return data[:length].translate(_BASE32_LOWER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +74,19 @@ class Shape:
 
     def make(self, prf: Prf, head: bytes, family: str, value: bytes) -> bytes:
         """Return the placeholder for `value`."""
-        identity = self.encode(prf.value(family, value))[: self.identity]
+        identity = self.encode(prf.value(family, value), self.identity)
         return self._lay_out(head, identity + self._proof(prf, head, identity))
 
     def owns(self, prf: Prf, head: bytes, candidate: bytes) -> bool:
         """Tell whether `candidate` (in canonical spelling, beginning with `head`) was made by `make` with this key."""
-        payload = candidate[len(head) :].replace(b"-", b"")
-        if len(payload) != self.length:
+        if len(candidate) != len(head) + self.length + max(0, len(self.groups) - 1):
             return False
+        payload = candidate[len(head) :].replace(b"-", b"")
         identity = payload[: self.identity]
         return self._lay_out(head, identity + self._proof(prf, head, identity)) == candidate
 
     def _proof(self, prf: Prf, head: bytes, identity: bytes) -> bytes:
-        return self.encode(prf.tag(head + identity))[: self.tag]
+        return self.encode(prf.tag(head + identity), self.tag)
 
     def _lay_out(self, head: bytes, payload: bytes) -> bytes:
         if not self.groups:
