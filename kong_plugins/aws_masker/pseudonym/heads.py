@@ -63,7 +63,6 @@ HEADS: dict[bytes, tuple[Form, ...]] = _index()
 """Every head in lower case, with the forms that it begins, longest first."""
 
 
-
 def _beginnings() -> dict[bytes, tuple[tuple[bytes, tuple[Form, ...]], ...]]:
     found: dict[bytes, list[tuple[bytes, tuple[Form, ...]]]] = {}
     for head in sorted(HEADS, key=len, reverse=True):

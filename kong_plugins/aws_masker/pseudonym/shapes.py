@@ -19,7 +19,7 @@ Encode = Callable[[bytes, int], bytes]
 
 
 def _alphabet(letters: bytes) -> bytes:
-    """Return a table for `bytes.translate`; 256 is a multiple of the alphabet's length, so that no letter is likelier."""
+    """Return a table for `bytes.translate`; 256 being a multiple of its length, no letter is likelier."""
     return letters * (256 // len(letters))
 
 
