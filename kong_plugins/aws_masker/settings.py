@@ -217,7 +217,8 @@ class Settings(BaseModel):
         default=100_000,
         ge=0,
         le=100_000_000,
-        description="Where Redis is used: about how many requests the audit trail remembers, 0 for no trail.",
+        description="Where Redis is used: about how many requests the audit trail remembers, 0 for none. What"
+        " operators do with `aws-masker vault` is kept there in any case.",
     )
     log_masked_requests: bool = Field(
         default=False,

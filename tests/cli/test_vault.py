@@ -84,6 +84,52 @@ def test_forget(redis: Server, run: Run) -> None:
     assert running.memory("").entry(b"other") is not None
 
 
+BY = ("--operator", "jane", "--reason", "she left")
+
+
+def test_rotating_and_forgetting_are_audited(redis: Server, run: Run) -> None:
+    """Who did it, to whom and why; without being told, the user of the machine."""
+    assert run("vault", "forget", *BY, TENANT, **environ(redis)).returncode == 0
+    assert run("vault", "rotate", *BY, **environ(redis)).returncode == 0
+    assert run("vault", "forget", TENANT, **environ(redis, LOGNAME="john")).returncode == 0
+    forgotten, rotated, again = audited(redis)
+    assert [entry[b"decision"] for entry in (forgotten, rotated, again)] == [b"forgotten", b"rotated", b"forgotten"]
+    assert [entry[b"who"] for entry in (forgotten, rotated, again)] == [b"jane", b"jane", b"john"]
+    assert [entry[b"reason"] for entry in (forgotten, rotated, again)] == [b"she left", b"she left", b""]
+    assert [entry[b"route"] for entry in (forgotten, rotated)] == [
+        b"aws-masker vault forget",
+        b"aws-masker vault rotate",
+    ]
+    assert len(forgotten[b"tenant"]) == 32
+    assert int(rotated[b"when"]) > 1_700_000_000_000
+    assert b"acme" not in b"".join((*forgotten.values(), *rotated.values(), *again.values()))
+
+
+def test_nothing_is_forgotten_that_cannot_be_audited(redis: Server, run: Run) -> None:
+    """The entry comes first: a trail that takes nothing keeps the records as they are."""
+    redis.do("SET", AUDIT, "no stream")
+    for command in (("forget", TENANT), ("rotate",)):
+        result = run("vault", *command, **environ(redis, NEW, AWS_MASKER_VAULT_KEYS_OLD=OLD.hex()))
+        assert result.returncode == 2
+        assert result.stderr.splitlines()[-1].startswith(b"Error AWS_MASKER_1003")
+    assert opened(redis, vault_key=OLD.hex()).memory(TENANT).entry(b"mask-1") == MAPPING[b"mask-1"]
+
+
+@pytest.mark.parametrize(("most", "kept"), [(100, range(100, 200)), (0, [301])])
+def test_operators_keep_the_trail_as_long_as_it_is_set(
+    redis: Server, run: Run, folder: Path, most: int, kept: range | list[int]
+) -> None:
+    """`audit_max_entries` bounds it for them too; where requests leave none (0), what operators do still does."""
+    (folder / "aws-masker.toml").write_text(f"audit_max_entries = {most}\n")
+    with redis.client() as client:
+        for _ in range(300):
+            client.xadd(AUDIT, {"who": "a request"})
+    assert run("vault", "rotate", "--config", "aws-masker.toml", **environ(redis)).returncode == 0
+    entries = audited(redis)
+    assert entries[-1][b"decision"] == b"rotated"
+    assert len(entries) in kept
+
+
 def test_restore_is_audited(redis: Server, run: Run) -> None:
     """The value goes to standard output; the audit trail tells who, when, why and what kind, and no value."""
     asked = ("vault", "restore", "--tenant", TENANT, "--operator", "jane", "--reason", "incident 4711")

@@ -106,7 +106,7 @@ def test_what_is_not_ours(open_site: Open, visit: Visit, redis: Server, observer
     )
     assert sorted(item["what"] for item in news(told)) == ["alert: medium", "masked", "restored"]
     (looked,) = (item for item in news(told) if item["source"] == "vault")
-    assert (looked["tenant"], looked["text"]) == ("jane", "asked for by an operator")
+    assert (looked["tenant"], looked["text"]) == ("jane", "by an operator")
     assert last_state(told)["totals"]["requests"] == 1
 
 

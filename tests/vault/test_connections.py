@@ -53,7 +53,7 @@ def test_a_user_with_no_more_rights_than_needed(run: Run, make: Make) -> None:
     vault.open()
     keep(vault, "1")
     assert names(make(server, redis_user="masker", redis_password="secret", **STRICT)) == [b"1"]
-    vault.store.audit({"who": "a test"})
+    vault.store.audit({"who": "a test"}, 100)
     assert vault.store.forget(vault._keyring.tenant_id("team"), 60) == 1
     assert vault.store.tenant_ids() == []
     for options in ({}, {"redis_password": "secret"}, {"redis_user": "masker", "redis_password": "wrong"}):
@@ -163,7 +163,7 @@ def test_a_cluster(run: Run, make: Make) -> None:
     second = make(**{**address, "redis_port": nodes[1].port})
     assert all(names(second, tenant) == [tenant.encode()] for tenant in tenants)
     assert len(second.store.tenant_ids()) == 12
-    second.store.audit({"who": "a test"})
+    second.store.audit({"who": "a test"}, 100)
     with pytest.raises(VaultUnavailable):  # another node has it
         for tenant in tenants:
             names(make(nodes[0], **STRICT), tenant)

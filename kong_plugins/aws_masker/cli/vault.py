@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from collections.abc import Callable
+from getpass import getuser
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 import orjson
@@ -15,6 +18,7 @@ from kong_plugins.aws_masker.cli.options import config_option, format_option, ke
 from kong_plugins.aws_masker.config import load_settings
 from kong_plugins.aws_masker.keys import load_key
 from kong_plugins.aws_masker.observe.logs import configure
+from kong_plugins.aws_masker.settings import Settings
 from kong_plugins.aws_masker.vault.choice import keyring_of, store_of
 from kong_plugins.aws_masker.vault.records import Keyring
 from kong_plugins.aws_masker.vault.store import Store
@@ -28,6 +32,29 @@ Examples:
   aws-masker vault restore --tenant consumer:5f6e --operator jane --reason "incident 4711" i-0f3a...
 """
 _TENANT_HELP = "As the proxy's tenant header has it; with Kong consumer:ID or namespace:NAME."
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _user() -> str:
+    """Return the name under which the operator is known to this machine."""
+    try:
+        return getuser()
+    except (KeyError, OSError):  # in a container: a number without a name
+        return f"uid {os.getuid()}"
+
+
+def _audit_options(required: bool) -> Callable[[_Command], _Command]:
+    """Add `--operator` and `--reason`, which the audit trail keeps; the command gets two texts."""
+    optional: dict[str, Any] = {} if required else {"default": _user, "show_default": "the user of this machine"}
+
+    def add(command: _Command) -> _Command:
+        command = click.option(
+            "--reason", required=required, default=None if required else "", help="Why; kept in the audit trail."
+        )(command)
+        return click.option("--operator", required=required, help="Who; kept in the audit trail.", **optional)(command)
+
+    return add
 
 
 @click.group(short_help="Look after the mappings in Redis.", epilog=EPILOG)
@@ -61,12 +88,14 @@ def stats(*, config: Path | None, key_file: Path | None, form: str) -> None:
 @vault.command()
 @config_option
 @key_options
-def rotate(*, config: Path | None, key_file: Path | None) -> None:
+@_audit_options(required=False)
+def rotate(*, config: Path | None, key_file: Path | None, operator: str, reason: str) -> None:
     """Encrypt all records with the present vault key, those under earlier keys being read with them.
 
     Can run while requests are served, and again if it was broken off. Afterwards the earlier keys are not needed.
     """
-    store, keyring, _ = _opened(config, key_file)
+    store, keyring, settings = _opened(config, key_file)
+    _audit(store, settings, operator, reason, route="aws-masker vault rotate", decision="rotated")
     done = 0
     for tenant_id in store.tenant_ids():
         sealer = keyring.sealer(tenant_id)
@@ -81,14 +110,18 @@ def rotate(*, config: Path | None, key_file: Path | None) -> None:
 @vault.command()
 @config_option
 @key_options
+@_audit_options(required=False)
 @click.argument("tenant")
-def forget(*, config: Path | None, key_file: Path | None, tenant: str) -> None:
+def forget(*, config: Path | None, key_file: Path | None, operator: str, reason: str, tenant: str) -> None:
     """Forget all mappings of TENANT, in Redis and in all running processes.
 
     Placeholders in conversations that go on can no longer be restored.
     """
-    store, keyring, ttl = _opened(config, key_file)
-    count = store.forget(keyring.tenant_id(tenant), ttl)
+    store, keyring, settings = _opened(config, key_file)
+    tenant_id = keyring.tenant_id(tenant)
+    told = {"tenant": tenant_id, "route": "aws-masker vault forget", "decision": "forgotten"}
+    _audit(store, settings, operator, reason, **told)
+    count = store.forget(tenant_id, settings.mapping_ttl)
     click.echo(f"{count} records forgotten")
 
 
@@ -96,8 +129,7 @@ def forget(*, config: Path | None, key_file: Path | None, tenant: str) -> None:
 @config_option
 @key_options
 @click.option("--tenant", required=True, help=_TENANT_HELP)
-@click.option("--operator", required=True, help="Who wants to know; kept in the audit trail.")
-@click.option("--reason", required=True, help="Why; kept in the audit trail.")
+@_audit_options(required=True)
 @click.argument("placeholder")
 @click.pass_context
 def restore(  # noqa: PLR0913 - one for each option
@@ -114,23 +146,22 @@ def restore(  # noqa: PLR0913 - one for each option
 
     Exit status 1 if it stands for nothing that is known.
     """
-    store, keyring, _ = _opened(config, key_file)
+    store, keyring, settings = _opened(config, key_file)
     tenant_id = keyring.tenant_id(tenant)
     sealer = keyring.sealer(tenant_id)
     field = sealer.field(placeholder.encode())
     record = store.record(tenant_id, field)
     opened = None if record is None else sealer.open(field, record)
-    store.audit(
-        {
-            "who": operator,
-            "when": int(time.time() * 1000),
-            "tenant": tenant_id,
-            "families": opened.entry.family if opened else "",
-            "count": 1 if opened else 0,
-            "route": "aws-masker vault restore",
-            "decision": "restored" if opened else "unknown placeholder",
-            "reason": reason,
-        }
+    _audit(
+        store,
+        settings,
+        operator,
+        reason,
+        tenant=tenant_id,
+        families=opened.entry.family if opened else "",
+        count=1 if opened else 0,
+        route="aws-masker vault restore",
+        decision="restored" if opened else "unknown placeholder",
     )
     if opened is None:
         click.echo("no such placeholder is known for that tenant", err=True)
@@ -138,12 +169,18 @@ def restore(  # noqa: PLR0913 - one for each option
     write(opened.entry.value + b"\n")
 
 
-def _opened(config: Path | None, key_file: Path | None) -> tuple[Store, Keyring, int]:
-    """Return the records, the keys and the time to live in seconds. Raises ConfigError."""
+def _audit(store: Store, settings: Settings, operator: str, reason: str, **fields: str | int) -> None:
+    """Write who does what and why into the audit trail; to be called before it is done."""
+    entry = {"who": operator, "when": int(time.time() * 1000), **fields, "reason": reason}
+    store.audit(entry, settings.audit_max_entries)
+
+
+def _opened(config: Path | None, key_file: Path | None) -> tuple[Store, Keyring, Settings]:
+    """Return the records, the keys and the settings. Raises ConfigError."""
     configure()
     settings = load_settings(config)
     keyring = keyring_of(settings, os.environ, load_key(os.environ, key_file))
-    return store_of(settings, os.environ, keyring), keyring, settings.mapping_ttl
+    return store_of(settings, os.environ, keyring), keyring, settings
 
 
 def _records(store: Store, tenant_id: str) -> dict[bytes, bytes]:

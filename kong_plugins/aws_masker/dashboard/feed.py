@@ -75,8 +75,8 @@ def item_of_event(event: Event) -> Item | None:
 def item_of_entry(entry: Mapping[str, str], when: float, families: Mapping[str, int]) -> Item:
     """Return how an entry of the audit trail is shown; `when` in seconds since 1970."""
     decision = entry.get("decision", "")
-    by_hand = "reason" in entry  # an operator asked for a value, see `aws-masker vault restore`
-    text = "asked for by an operator" if by_hand else f"{entry.get('api', '')}/{entry.get('route', '')}"
+    by_hand = "reason" in entry  # of an operator, see `aws-masker vault`
+    text = "by an operator" if by_hand else f"{entry.get('api', '')}/{entry.get('route', '')}"
     if size := entry.get("bytes", ""):
         text += f", {size} bytes"
     return {

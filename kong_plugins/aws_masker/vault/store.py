@@ -30,8 +30,6 @@ from kong_plugins.aws_masker.vault.records import Keyring
 
 AUDIT = "aws-masker:audit"
 """The stream of what people and requests did."""
-AUDIT_LENGTH = 100_000
-"""About how many entries it keeps."""
 PAGE = 2000
 """Records in one reply: a tenant's first reading must not keep Redis from others for long."""
 _SAFE_POLICIES = frozenset({"noeviction", "volatile-ttl"})
@@ -140,10 +138,10 @@ class Store:
         """Write the check record under the present vault key. Raises as `exchange`."""
         self.run("reseal", lambda client: client.set(self._check_key, self._keyring.seal_check()))
 
-    def audit(self, fields: Mapping[str, str | int]) -> None:
-        """Write an entry of the audit trail. Raises as `exchange`."""
+    def audit(self, fields: Mapping[str, str | int], most: int) -> None:
+        """Write an entry of the audit trail, which keeps about `most`, or (0) all of these. Raises as `exchange`."""
         entry: Any = dict(fields)
-        self.run("audit", lambda client: client.xadd(AUDIT, entry, maxlen=AUDIT_LENGTH, approximate=True))
+        self.run("audit", lambda client: client.xadd(AUDIT, entry, maxlen=most or None, approximate=True))
 
     def info(self, section: str) -> Mapping[str, Any]:
         """Return a section of what Redis says of itself; empty in a cluster, and where that is not allowed."""
