@@ -163,6 +163,15 @@ class Settings(BaseModel):
         default=None,
         description="With TLS: file with the certificates to trust (PEM); else REDIS_SSL_CA, else the system's.",
     )
+    redis_ssl_cert: _Text | None = Field(
+        default=None,
+        description="With TLS, if Redis asks for one: file with the client's certificate (PEM); else REDIS_SSL_CERT.",
+    )
+    redis_ssl_key: _Text | None = Field(
+        default=None,
+        description="File with the key of that certificate (PEM, without a pass phrase); else REDIS_SSL_KEY, else it is"
+        " in the same file.",
+    )
     redis_cluster_mode: bool | None = Field(
         default=None,
         description="Redis is a cluster, `redis_host` one of its nodes; else REDIS_CLUSTER_MODE, else false.",

@@ -6,6 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from redis import Redis
 
 from kong_plugins.aws_masker.errors import ConfigError
@@ -15,6 +21,7 @@ from kong_plugins.aws_masker.vault.address import Address, address_of, connect
 from kong_plugins.aws_masker.vault.choice import keyring_of, store_of, vault_of
 from kong_plugins.aws_masker.vault.memory import MemoryVault
 from kong_plugins.aws_masker.vault.redis_vault import RedisVault
+from tests.vault.certificates import make_certificates
 
 KEY = bytes(range(32))
 HOST = {"REDIS_HOST": "redis.internal"}
@@ -31,6 +38,8 @@ PLAIN = Address(
     tls=False,
     verify=True,
     authorities=None,
+    certificate=None,
+    key=None,
     timeout=1.0,
 )
 
@@ -67,6 +76,7 @@ def test_redis_is_used_as_soon_as_something_says_where_it_is() -> None:
         ("redis_sentinel_password", "word", "REDIS_SENTINEL_PASSWORD", "sentinel_password", "word"),
         ("redis_ssl_enabled", True, "REDIS_SSL", "tls", True),
         ("redis_ssl_ca", "/ca.pem", "REDIS_SSL_CA", "authorities", "/ca.pem"),
+        ("redis_ssl_cert", "/client.pem", "REDIS_SSL_CERT", "certificate", "/client.pem"),
         ("redis_cluster_mode", True, "REDIS_CLUSTER_MODE", "cluster", True),
     ],
 )
@@ -115,6 +125,8 @@ def test_a_socket() -> None:
         ({"redis_sentinel_master": "main", "redis_sentinels": [":1"]}, {}, "redis_sentinels"),
         ({"redis_cluster_mode": True}, {}, "redis_cluster_mode"),
         ({"redis_cluster_mode": True, "redis_database": 1}, HOST, "redis_database"),
+        ({"redis_ssl_key": "/key.pem"}, HOST, "redis_ssl_key"),
+        ({}, HOST | {"REDIS_SSL_KEY": "/key.pem"}, "redis_ssl_key"),
         ({}, HOST | {"REDIS_PORT": "redis"}, "REDIS_PORT"),
         ({}, HOST | {"REDIS_PORT": "0"}, "REDIS_PORT"),
         ({}, HOST | {"REDIS_DB": "-1"}, "REDIS_DB"),
@@ -141,6 +153,41 @@ def test_authorities_that_cannot_be_read(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="redis_ssl_ca"):
             vault_of(Settings(**options), HOST, KEY).memory("team")
     assert isinstance(connect(found({**options, "redis_ssl_enabled": False}, HOST)), Redis)
+
+
+def test_a_key_of_the_clients_certificate() -> None:
+    """The option goes before its variable; without both it is in the file of the certificate."""
+    options, by_variable = {"redis_ssl_cert": "/client.pem"}, HOST | {"REDIS_SSL_KEY": "/variable.key"}
+    assert found(options, HOST).key is None
+    assert found(options, by_variable).key == "/variable.key"
+    assert found({**options, "redis_ssl_key": "/option.key"}, by_variable).key == "/option.key"
+
+
+def test_client_certificates_that_cannot_be_used(tmp_path: Path) -> None:
+    """A file that is missing or no certificate, a key of another one, or one with a pass phrase."""
+    (tmp_path / "other").mkdir()
+    _, certificate, key = make_certificates(tmp_path)
+    _, _, other = make_certificates(tmp_path / "other")
+    locked, empty = tmp_path / "locked.key", tmp_path / "empty"
+    private = load_pem_private_key(key.read_bytes(), None)
+    locked.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")))
+    empty.touch()
+    both = tmp_path / "both.pem"
+    both.write_bytes(certificate.read_bytes() + key.read_bytes())
+    tls = {"redis_ssl_enabled": True}
+    for wrong in (
+        {"redis_ssl_cert": str(tmp_path / "missing")},
+        {"redis_ssl_cert": str(empty), "redis_ssl_key": str(key)},
+        {"redis_ssl_cert": str(certificate)},
+        {"redis_ssl_cert": str(certificate), "redis_ssl_key": str(other)},
+        {"redis_ssl_cert": str(certificate), "redis_ssl_key": str(locked)},
+        {"redis_ssl_cert": str(certificate), "redis_ssl_key": str(tmp_path / "missing")},
+    ):
+        with pytest.raises(ConfigError, match="redis_ssl_cert"):
+            connect(found(tls | wrong, HOST))
+        assert isinstance(connect(found(wrong, HOST)), Redis)  # without TLS it is not looked at
+    for right in ({"redis_ssl_cert": str(certificate), "redis_ssl_key": str(key)}, {"redis_ssl_cert": str(both)}):
+        assert isinstance(connect(found(tls | right, HOST)), Redis)
 
 
 def test_vault_keys_come_from_the_option_the_variable_or_the_file(tmp_path: Path) -> None:

@@ -87,6 +87,23 @@ def test_tls(run: Run, make: Make, tmp_path: Path) -> None:
     assert names(make(**{**tls, "redis_host": "localhost"}, redis_ssl_verify=False)) == [b"1"]
 
 
+def test_client_certificates(run: Run, make: Make, tmp_path: Path) -> None:
+    """Redis lets in whose certificate its authority has signed, and nobody else."""
+    (tmp_path / "stranger").mkdir()
+    authority, certificate, key = make_certificates(tmp_path)
+    _, unknown, unknown_key = make_certificates(tmp_path / "stranger")
+    port = free_port()
+    files = (f"tls-cert-file {certificate}", f"tls-key-file {key}", f"tls-ca-cert-file {authority}")
+    server = run(f"tls-port {port}", *files, "tls-auth-clients yes")
+    tls = {"redis_host": "127.0.0.1", "redis_port": port, "redis_ssl_enabled": True, **STRICT}
+    tls |= {"redis_ssl_ca": str(authority)}
+    keep(make(**tls, redis_ssl_cert=str(certificate), redis_ssl_key=str(key)), "1")
+    assert names(make(server)) == [b"1"]
+    for missing in ({}, {"redis_ssl_cert": str(unknown), "redis_ssl_key": str(unknown_key)}):
+        with pytest.raises(VaultUnavailable):
+            names(make(**tls, **missing))
+
+
 def test_sentinels_and_a_failover(run: Run, make: Make) -> None:
     """The primary is asked for by its name. When it dies, the vault finds the next one, with all that it had."""
     primary = run("repl-diskless-sync-delay 0")

@@ -44,7 +44,7 @@ def redis(settings: Settings, environ: Mapping[str, str], key: bytes | None) -> 
     except (AuthenticationError, NoPermissionError) as error:
         return [Check("redis", "failed", f"refuses access ({type(error).__name__})", _access(error))]
     except ConfigError as error:
-        return [Check("redis", "failed", error.detail, "Correct redis_ssl_ca.")]
+        return [Check("redis", "failed", error.detail, "Correct redis_ssl_ca, redis_ssl_cert or redis_ssl_key.")]
     except (RedisError, RedisClusterException, OSError) as error:
         return [Check("redis", "failed", f"cannot be reached ({type(error).__name__})", _WHERE)]
     return [found, vault(settings, environ, key)]

@@ -46,6 +46,10 @@ class Address:
     verify: bool
     authorities: str | None
     """File with the certificates to trust (PEM); by default the system's."""
+    certificate: str | None
+    """File with the client's certificate (PEM), where Redis asks for one."""
+    key: str | None
+    """File with its key; by default the same."""
     timeout: float
     """Seconds, for each connection, each write and each read."""
 
@@ -79,6 +83,8 @@ def address_of(settings: Settings, environ: Mapping[str, str]) -> Address | None
         tls=find.flag(settings.redis_ssl_enabled, "REDIS_SSL"),
         verify=settings.redis_ssl_verify,
         authorities=find.text(settings.redis_ssl_ca, "REDIS_SSL_CA"),
+        certificate=find.text(settings.redis_ssl_cert, "REDIS_SSL_CERT"),
+        key=find.text(settings.redis_ssl_key, "REDIS_SSL_KEY"),
         timeout=settings.redis_timeout / 1000,
     )
     _check_choice(address, host, bool(sentinels))
@@ -91,9 +97,11 @@ def connect(address: Address) -> Client:
     A time-out is not tried again: whoever waits has waited long enough.
 
     Raises:
-        ConfigError: the file of authorities cannot be read. RedisError: the cluster cannot be reached.
+        ConfigError: the file of authorities or the client's certificate cannot be used.
+        RedisError: the cluster cannot be reached.
     """
-    _check_authorities(address)
+    if address.tls:
+        _check_files(address)
     options: dict[str, Any] = {
         "username": address.user,
         "password": address.password,
@@ -109,6 +117,8 @@ def connect(address: Address) -> Client:
             "ssl_cert_reqs": "required" if address.verify else "none",
             "ssl_check_hostname": address.verify,
             "ssl_ca_certs": address.authorities,
+            "ssl_certfile": address.certificate,
+            "ssl_keyfile": address.key,
         }
     if address.master:
         nodes = list(address.nodes)
@@ -128,12 +138,19 @@ def connect(address: Address) -> Client:
     return Redis(host=host, port=port, db=address.database, **options)
 
 
-def _check_authorities(address: Address) -> None:
-    if address.tls and address.authorities:
+def _check_files(address: Address) -> None:
+    """Raise ConfigError where a file cannot be used: no waiting mends that."""
+    if address.authorities:
         try:
             ssl.create_default_context(cafile=address.authorities)
         except OSError:  # ssl.SSLError too
             raise ConfigError("redis_ssl_ca: not a readable file of certificates") from None
+    if address.certificate:
+        try:  # without the empty pass phrase OpenSSL would ask for one on the terminal
+            ssl.create_default_context().load_cert_chain(address.certificate, address.key, password="")
+        except OSError:
+            reason = "no readable files of a certificate and its key, which has no pass phrase"
+            raise ConfigError(f"redis_ssl_cert, redis_ssl_key: {reason}") from None
 
 
 def _check_choice(address: Address, host: str | None, sentinels: bool) -> None:
@@ -141,6 +158,8 @@ def _check_choice(address: Address, host: str | None, sentinels: bool) -> None:
         raise ConfigError("redis_socket: not together with redis_host, Sentinel or a cluster")
     if bool(address.master) != sentinels:
         raise ConfigError("redis_sentinel_master and redis_sentinels: only together")
+    if address.key and not address.certificate:
+        raise ConfigError("redis_ssl_key: only together with redis_ssl_cert")
     if address.master and (host or address.cluster):
         raise ConfigError("redis_sentinel_master: not together with redis_host or a cluster")
     if address.cluster and not host:
