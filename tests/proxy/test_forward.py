@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
 
 import pytest
 
-from tests.proxy.harness import JSON_HEAD, Exchange, between, headers_of, instance, proxy, sized, talk, upstream
+from kong_plugins.aws_masker.proxy import upstream as upstream_module
+from tests.proxy.harness import (
+    JSON_HEAD,
+    Exchange,
+    Script,
+    between,
+    headers_of,
+    instance,
+    proxy,
+    sized,
+    talk,
+    upstream,
+)
 
 pytestmark = pytest.mark.anyio
 VALUE = instance(1)
@@ -185,6 +198,76 @@ async def test_an_upstream_that_closes_idle_connections_does_no_harm() -> None:
             assert VALUE in answer.text
             await received.all_closed()
     assert received.connections == 5
+
+
+def closing(used: set[object], how: str) -> Script:
+    """Answer the first request on each connection; close it, or reset it, when another one has arrived on it."""
+
+    async def script(exchange: Exchange) -> None:
+        if exchange.writer not in used:
+            used.add(exchange.writer)
+            await echo(exchange)
+        elif how == "reset":
+            exchange.reset()
+        else:
+            exchange.writer.close()
+
+    return script
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+async def test_a_connection_that_is_closed_under_a_request(how: str) -> None:
+    """The upstream gave it up for idle just then: the request goes once more, masked, on a fresh connection."""
+    async with between(closing(set(), how)) as (client, received):
+        for _ in range(3):
+            answer = await client.post("/v1/messages", content=QUESTION, headers={"content-type": "application/json"})
+            assert VALUE in answer.text
+        assert (received.connections, len(received.requests)) == (3, 5)
+    assert VALUE.encode() not in received.raw
+    assert len({request.body for request in received.requests}) == 1
+
+
+async def test_many_connections_that_are_closed_under_requests() -> None:
+    """Whatever other kept connection the request is tried on next, it ends on a fresh one."""
+    used: set[object] = set()
+    arrived = 0
+    everybody = asyncio.Event()
+
+    async def script(exchange: Exchange) -> None:
+        nonlocal arrived
+        if exchange.writer not in used:  # each of the first gets a connection of its own
+            arrived += 1
+            if arrived == 5:
+                everybody.set()
+            await everybody.wait()
+        await closing(used, "close")(exchange)
+
+    async with between(script) as (client, received):
+        await asyncio.gather(*[client.get("/v1/models") for _ in range(5)])
+        assert received.connections == 5
+        answer = await client.post("/v1/messages", content=QUESTION, headers={"content-type": "application/json"})
+        assert VALUE in answer.text
+
+
+async def test_a_fresh_connection_that_breaks_off_is_not_tried_again() -> None:
+    """The upstream may have been at work on the request."""
+
+    async def script(exchange: Exchange) -> None:
+        exchange.writer.close()
+
+    async with between(script) as (client, received):
+        answer = await client.post("/v1/messages", content=QUESTION, headers={"content-type": "application/json"})
+    assert answer.status_code == 502
+    assert len(received.requests) == 1
+
+
+async def test_what_breaks_off_late_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upstream that held the request for a while may have been at work on it."""
+    monkeypatch.setattr(upstream_module, "STALE", 0.0)
+    async with between(closing(set(), "close")) as (client, received):
+        statuses = [(await client.post("/v1/messages", json={"messages": []})).status_code for _ in range(2)]
+    assert statuses == [200, 502]
+    assert len(received.requests) == 2
 
 
 async def test_a_request_body_without_a_length_is_masked_too() -> None:

@@ -6,9 +6,10 @@ no redirect is followed; `HTTPS_PROXY`, `~/.netrc` and the like are not read, on
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+import time
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx2
 
@@ -19,6 +20,9 @@ CONNECT_TIMEOUT = 10.0
 WRITE_TIMEOUT = 60.0
 READ_TIMEOUT = 600.0
 """Seconds between two pieces of an answer; a model may think for minutes before the first."""
+STALE = 5.0
+"""Seconds in which an idle connection turns out to have been closed by the other side when a request was on its way.
+That takes a round trip; what breaks off later may have been at work on the request."""
 _KEEP_ALIVE = 30.0
 _MAX_IDLE = 100
 
@@ -53,29 +57,52 @@ class Upstream:
     async def send(self, method: str, target: bytes, headers: Headers, body: bytes) -> httpx2.Response:
         """Send a request and return the answer as soon as its head is there; the caller closes it.
 
-        `target` is the path and query exactly as the client sent them.
+        `target` is the path and query exactly as the client sent them. Where the other side closes a kept connection
+        just when it is used again, the request goes once more on another one (RFC 9112, section 9.3.1), as browsers and
+        SDKs do it; only where it cannot have been worked on, since sending it twice may be paid for twice.
 
         Raises:
             UpstreamUnreachable, UpstreamTimedOut: there is no answer.
             RequestRefused: HTTP/1.1 does not allow a header of the request.
         """
+        trace = _Trace()
         request = httpx2.Request(
             method,
             self._url,
             headers=list(headers),
             stream=httpx2.ByteStream(body),
-            extensions={"timeout": self._timeout, "target": self._prefix + target},
+            extensions={"timeout": self._timeout, "target": self._prefix + target, "trace": trace},
         )
         with _own_errors():
-            response = await self._transport.handle_async_request(request)
+            response = await self._sent(request, trace)
         if not 200 <= response.status_code <= 599:
             await response.aclose()
             raise UpstreamUnreachable("the answer's status is not one of a final answer")
         return response
 
+    async def _sent(self, request: httpx2.Request, trace: _Trace) -> httpx2.Response:
+        """Send, again while kept connections turn out to be closed: each is then gone, so the last is a fresh one."""
+        latest = time.monotonic() + STALE
+        while True:
+            try:
+                return await self._transport.handle_async_request(request)
+            except (httpx2.ReadError, httpx2.RemoteProtocolError):
+                if trace.connected or time.monotonic() >= latest:
+                    raise
+
     async def aclose(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
+
+
+class _Trace:
+    """Notes whether a connection was made for a request; called by httpcore2 at each step."""
+
+    def __init__(self) -> None:
+        self.connected = False
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        self.connected |= event == "connection.connect_tcp.started"
 
 
 async def chunks(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
