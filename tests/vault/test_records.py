@@ -33,11 +33,25 @@ def test_a_record_opens_in_its_place_only() -> None:
     field, record = one.field(PLACEHOLDER), one.seal(PLACEHOLDER, ENTRY)
     assert one.open(one.field(b"another"), record) is None
     assert other.open(field, record) is None
-    for place in (0, *range(21, len(record))):  # 1 to 4 are the key id, 5 to 20 the tag, which only the store looks at
+    for place in (*range(5), *range(21, len(record))):  # 5 to 20 are the tag, which only the store looks at
         changed = bytearray(record)
         changed[place] ^= 1
         assert one.open(field, bytes(changed)) is None
     assert one.open(field, record[:20]) is None
+
+
+def test_a_damaged_key_id_is_not_another_key() -> None:
+    """One of our keys opens the rest. Where none does, the record may be another key's, and that is told."""
+    keyring = Keyring(MASKING, NEW, [OLD])
+    one, before = sealer(keyring), sealer(Keyring(MASKING, OLD))
+    field = one.field(PLACEHOLDER)
+    for record in (one.seal(PLACEHOLDER, ENTRY), before.seal(PLACEHOLDER, ENTRY)):
+        assert one.open(field, record) is not None
+        assert one.open(field, record[:1] + b"\xff\xff\xff\xff" + record[5:]) is None
+    foreign = sealer(Keyring(MASKING, bytes(32))).seal(PLACEHOLDER, ENTRY)
+    for record in (foreign, foreign[:1] + b"\xff\xff\xff\xff" + foreign[5:]):
+        with pytest.raises(ConfigError, match="another vault key"):
+            one.open(field, record)
 
 
 def test_tags_tell_whether_values_are_the_same() -> None:

@@ -30,6 +30,7 @@ from kong_plugins.aws_masker.text import Entry
 
 VERSION = b"\x01"
 _HEAD = struct.Struct("1s4s16s12s")
+_NONCE = 12
 _LENGTHS = struct.Struct(">BH")
 _CHECK = "check"
 _FINGERPRINT = 16
@@ -61,7 +62,7 @@ class Sealer:
     def seal(self, placeholder: bytes, entry: Entry) -> bytes:
         """Return a record, different each time."""
         field, family = self.field(placeholder), entry.family.encode()
-        nonce = os.urandom(12)
+        nonce = os.urandom(_NONCE)
         tag = self._hash(b"awsmasker.equal", field + entry.value)
         plain = b"".join((_LENGTHS.pack(len(family), len(placeholder)), family, placeholder, entry.value))
         sealed = self._ciphers[self._present].encrypt(nonce, plain, self._tenant + field)
@@ -75,13 +76,13 @@ class Sealer:
         """
         if len(record) < _HEAD.size or record[:1] != VERSION:
             return None
-        _, key, _, nonce = _HEAD.unpack_from(record)
-        cipher = self._ciphers.get(key)
-        if cipher is None:
+        key = record[1:5]
+        if key not in self._ciphers:
+            if any(self._plain(cipher, field, record) is not None for cipher in self._ciphers.values()):
+                return None  # it is ours: the key id is what is damaged
             raise ConfigError("the store has records of another vault key; name that in vault_keys_old")
-        try:
-            plain = cipher.decrypt(nonce, record[_HEAD.size :], self._tenant + field)
-        except InvalidTag:
+        plain = self._plain(self._ciphers[key], field, record)
+        if plain is None:
             return None
         family, placeholder = _LENGTHS.unpack_from(plain)
         start = _LENGTHS.size + family
@@ -92,6 +93,14 @@ class Sealer:
         """Return the record under the present key, or None if it is already, or is damaged. Raises as `open`."""
         opened = self.open(field, record)
         return None if opened is None or opened.current else self.seal(opened.placeholder, opened.entry)
+
+    def _plain(self, cipher: AESGCM, field: bytes, record: bytes) -> bytes | None:
+        """Return what is inside, or None if `cipher` does not open it."""
+        nonce = record[_HEAD.size - _NONCE : _HEAD.size]
+        try:
+            return cipher.decrypt(nonce, record[_HEAD.size :], self._tenant + field)
+        except InvalidTag:
+            return None
 
     def _hash(self, person: bytes, text: bytes) -> bytes:
         return blake2b(self._tenant + text, key=self._names, digest_size=16, person=person).digest()
