@@ -85,8 +85,7 @@ def _forms() -> dict[str, Any]:
     """Return each head's forms: the canonical head, the payload's length, its hyphens, whether it is in capitals."""
     return {
         name.decode(): [
-            [head, shape.length, max(0, len(shape.groups) - 1), shape.spell(b"", b"a").isupper()]
-            for head, shape in forms
+            [head, shape.length, shape.size - shape.length, shape.spell(b"", b"a").isupper()] for head, shape in forms
         ]
         for name, forms in sorted(heads.HEADS.items())
     }

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv6Address
 from typing import NamedTuple
 
 from kong_plugins.aws_masker.detect.address import PRIVATE_V4
@@ -58,52 +58,76 @@ def _account_proof(prf: Prf, identity: int) -> int:
 
 
 def address(prf: Prf, family: str, value: bytes) -> bytes:
-    """Return the placeholder of an address or network, in the notation of `value` (dotted, dashed, with a length)."""
+    """Return the placeholder of an address or network, in the notation of `value` (dotted, dashed, with a length).
+
+    Raises:
+        ValueError: if it is neither.
+    """
     bare, slash, length = value.partition(b"/")
     bits = int(length) if length else None
     if b":" in bare:
-        text = str(_v6(prf, family, IPv6Address(bare.decode()), bits)).encode()
+        masked = str(_v6(prf, family, IPv6Address(bare.decode()), bits)).encode()
+    elif b"-" in bare:
+        masked = _dotted(_v4(prf, family, _number(bare.replace(b"-", b".")), bits)).replace(b".", b"-")
     else:
-        masked = _v4(prf, family, IPv4Address(bare.decode().replace("-", ".")), bits)
-        text = str(masked).encode()
-        if b"-" in bare:
-            text = text.replace(b".", b"-")
-    return text + slash + length
+        masked = _dotted(_v4(prf, family, _number(bare), bits))
+    return masked + slash + length
 
 
-def _v4(prf: Prf, family: str, original: IPv4Address, bits: int | None) -> IPv4Address:
-    number = int(original)
+def _number(dotted: bytes) -> int:
+    """Return an IPv4 address as a number; in a third of the time that `ipaddress` takes.
+
+    Raises:
+        ValueError: if it is none, or has a zero in front of a number.
+    """
+    first, second, third, last = map(int, dotted.split(b"."))
+    number = first << 24 | second << 16 | third << 8 | last
+    if not 0 <= number < 1 << 32 or _dotted(number) != dotted:
+        raise ValueError("not an IPv4 address")
+    return number
+
+
+def _dotted(number: int) -> bytes:
+    return b"%d.%d.%d.%d" % (number >> 24, number >> 16 & 255, number >> 8 & 255, number & 255)
+
+
+def _v4(prf: Prf, family: str, number: int, bits: int | None) -> int:
     if family != "private_ip":
-        return IPv4Address((240 << 24) + int.from_bytes(prf.value(family, original.packed)[:4], "big") % (1 << 27))
+        return (240 << 24) + int.from_bytes(prf.value(family, number.to_bytes(4, "big"))[:4], "big") % (1 << 27)
     masked = _permuted(prf, number, _range_of(number))
     if bits is not None and bits < 32 - _LAST_OCTET and number & ((1 << (32 - bits)) - 1) == 0:
         masked &= ~((1 << (32 - bits)) - 1)  # a network's own address stays one
-    return IPv4Address(masked)
+    return masked
 
 
 def _permuted(prf: Prf, number: int, kept: int, inverse: bool = False) -> int:
     """Flip each bit from `kept` to /24 (counted from the left of 32) by a keyed function of all bits before it."""
-    flipped = number
-    for bit in range(kept, 32 - _LAST_OCTET):
-        if _flips(prf, (flipped if inverse else number) >> (32 - bit), bit, kept):
-            flipped ^= 1 << (31 - bit)
-    return flipped
+    done = number
+    for first, last in ((kept, 16), (max(kept, 16), 24)):
+        tree = _octet(prf, (done if inverse else number) >> (32 - first), first, kept)
+        node = 1
+        for place in range(31 - first, 31 - last, -1):
+            flip = tree >> node & 1
+            done ^= flip << place
+            node = node << 1 | (number >> place & 1) ^ (flip & inverse)
+    return done
 
 
-def _flips(prf: Prf, prefix: int, bit: int, kept: int) -> bool:
-    """Tell whether the bit behind `prefix`, of `bit` bits, is flipped, in a range of which `kept` bits are kept."""
-    if bit == kept:
-        return True  # no address is its own placeholder
+def _flips(prf: Prf, prefix: int, bit: int, kept: int) -> int:
+    """Return 1 if the bit behind `prefix`, of `bit` bits, is flipped."""
     first = max(kept, bit & ~7)
     depth = bit - first
-    path = prefix & ((1 << depth) - 1)
-    return bool(_octet(prf, prefix >> depth, first) >> ((1 << depth) - 1 + path) & 1)
+    return _octet(prf, prefix >> depth, first, kept) >> (1 << depth | prefix & ((1 << depth) - 1)) & 1
 
 
 @lru_cache(maxsize=1024)
-def _octet(prf: Prf, prefix: int, bits: int) -> int:
-    """Return, as the bits of a number, what decides on the flips of an octet behind `prefix`: a tree of 255 bits."""
-    return int.from_bytes(prf.value("ipv4", b"%d/%d" % (prefix, bits)), "big")
+def _octet(prf: Prf, prefix: int, bits: int, kept: int) -> int:
+    """Return what decides on the flips up to the end of an octet, behind `prefix` of `bits` bits.
+
+    It is a binary tree: the node of a bit is a 1 followed by the bits between it and `prefix`.
+    """
+    tree = int.from_bytes(prf.value("ipv4", b"%d/%d" % (prefix, bits)), "big")
+    return tree | (bits == kept) << 1  # the first bit behind the range always: no address is its own placeholder
 
 
 _RANGES = {int(network[0]) >> (32 - network.prefixlen): network.prefixlen for network in PRIVATE_V4}
@@ -176,7 +200,7 @@ class Derived:
         masked = number << (32 - bits)
         original = self._unpermuted(masked, bits)
         flips = _tree(self._prf, original >> (32 - bits), bits, _range_of(masked))
-        return Network(str(IPv4Address(masked)), bits, str(IPv4Address(original)), flips)
+        return Network(_dotted(masked).decode(), bits, _dotted(original).decode(), flips)
 
     def original(self, placeholder: bytes) -> bytes | None:
         """Return what `placeholder` would stand for, or None."""
@@ -187,7 +211,7 @@ class Derived:
             (number >> (32 - bits), bits) in self._known for bits in range(8, min(length, 24) + 1)
         ):
             return None
-        text = str(IPv4Address(self._unpermuted(number, length))).encode()
+        text = _dotted(self._unpermuted(number, length))
         _, slash, bits_text = placeholder.partition(b"/")
         return (text.replace(b".", b"-") if dashed else text) + slash + bits_text
 
@@ -202,7 +226,7 @@ def _parsed(placeholder: bytes) -> tuple[int | None, int, bool]:
     bare, _, length = placeholder.partition(b"/")
     dashed = b"-" in bare
     try:
-        number = int(IPv4Address(bare.replace(b"-", b".").decode()))
+        number = _number(bare.replace(b"-", b"."))
         _range_of(number)
     except ValueError:
         return None, 32, dashed

@@ -8,7 +8,7 @@ from kong_plugins.aws_masker.families import CUSTOM_PREFIX, FAMILIES
 from kong_plugins.aws_masker.pseudonym.addresses import owns_account
 from kong_plugins.aws_masker.pseudonym.heads import FORMS, OPAQUE_HEAD, forms_at, opaque_head
 from kong_plugins.aws_masker.pseudonym.prf import Prf
-from kong_plugins.aws_masker.pseudonym.shapes import OPAQUE, base32_lower, base32_upper
+from kong_plugins.aws_masker.pseudonym.shapes import OPAQUE
 
 Maker = Literal["own", "foreign", "unknown"]
 """This tenant and key; anything else, though it has a shape that only placeholders have; nobody can tell."""
@@ -35,7 +35,7 @@ def maker_of(prf: Prf, placeholder: bytes) -> Maker:
     for head, shape in forms:
         payload = placeholder[len(head) :].replace(b"-", b"")
         # a name with a digit in it: `function-internationalise` is a word
-        named = shape.encode in (base32_lower, base32_upper) and head.endswith(b"-")
+        named = shape.is_base32 and head.endswith(b"-")
         if named and len(payload) == shape.length and not _DIGITS.isdisjoint(payload):
             return "foreign"
     return "unknown"

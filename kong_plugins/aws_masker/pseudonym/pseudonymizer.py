@@ -33,8 +33,9 @@ from __future__ import annotations
 from kong_plugins.aws_masker.pseudonym import addresses
 from kong_plugins.aws_masker.pseudonym.heads import FORMS, OPAQUE_HEAD, form_of, forms_at, opaque_head
 from kong_plugins.aws_masker.pseudonym.prf import Prf
-from kong_plugins.aws_masker.pseudonym.shapes import OPAQUE, Shape
+from kong_plugins.aws_masker.pseudonym.shapes import OPAQUE
 
+_TOKENS = ("session_token", "bedrock_key")
 _ADDRESSES = ("private_ip", "public_ip", "public_dns")
 
 
@@ -48,20 +49,19 @@ class Pseudonymizer:
 
     def placeholder(self, family: str, value: bytes) -> bytes:
         """Return the placeholder for `value`."""
-        if not self._preserve or (family not in FORMS and family != "account_id" and family not in _ADDRESSES):
+        if not self._preserve:
             return self.opaque(family, value)
+        if family in FORMS:
+            head, shape = form_of(family, value)
+            return shape.make(self._prf, head, family, value)
         try:
-            return self._shaped(family, value)
+            if family == "account_id":
+                return addresses.account(self._prf, value)
+            if family in _ADDRESSES:
+                return addresses.address(self._prf, family, value)
         except ValueError:  # what a longer value left over of an address is none
-            return self.opaque(family, value)
-
-    def _shaped(self, family: str, value: bytes) -> bytes:
-        if family == "account_id":
-            return addresses.account(self._prf, value)
-        if family in _ADDRESSES:
-            return addresses.address(self._prf, family, value)
-        head, shape = form_of(family, value)
-        return shape.make(self._prf, head, family, value)
+            pass
+        return self.opaque(family, value)
 
     def opaque(self, family: str, value: bytes) -> bytes:
         """Return a placeholder of capitals and digits only, beginning with `AWS` and the family."""
@@ -69,22 +69,21 @@ class Pseudonymizer:
 
     def owns(self, family: str, value: bytes) -> bool:
         """Tell whether `value`, found as one of `family`, is a placeholder that this key and tenant made."""
-        # a placeholder between slashes may look like a secret key together with its neighbours
-        if any(self._owns_opaque(part) for part in (value.split(b"/") if family == "secret_key" else (value,))):
-            return True
+        if OPAQUE_HEAD in value:
+            # a placeholder between slashes may look like a secret key together with its neighbours
+            parts = value.split(b"/") if family == "secret_key" else [value]
+            if any(self._owns_opaque(part) for part in parts):
+                return True
         if family == "account_id":
             return addresses.owns_account(self._prf, value)
         if b":" in value and family == "private_ip":
             return addresses.owns_v6(self._prf, value)
-        return any(
-            value.startswith(head) and shape.owns(self._prf, head, self._cut(family, value, head, shape))
-            for head, shape in forms_at(value)
-        )
-
-    @staticmethod
-    def _cut(family: str, value: bytes, head: bytes, shape: Shape) -> bytes:
-        """Cut off what stands right behind a token: being as long as it likes, a token swallows that."""
-        return value[: len(head) + shape.length] if family in ("session_token", "bedrock_key") else value
+        for head, shape in forms_at(value):
+            # being as long as it likes, a token swallows what stands right behind it
+            whole = value[: len(head) + shape.length] if family in _TOKENS else value
+            if value.startswith(head) and shape.owns(self._prf, head, whole):
+                return True
+        return False
 
     def _owns_opaque(self, value: bytes) -> bool:
         return value.startswith(OPAQUE_HEAD) and OPAQUE.owns(self._prf, value[: -OPAQUE.length], value)

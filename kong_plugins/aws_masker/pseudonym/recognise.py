@@ -159,7 +159,7 @@ def readings(text: bytes, start: int, end: int, before: bytes) -> Iterator[Readi
         return Reading(spelling, start + (len(spelling) if ends is None else ends[len(spelling) - 1]), settled)
 
     for head, shape in forms_at(plain):
-        if len(head) + shape.length + max(0, len(shape.groups) - 1) <= len(plain):
+        if len(head) + shape.size <= len(plain):
             yield reading(shape.spell(head, plain), True)
     if plain[:3].upper() == OPAQUE_HEAD and plain.isalnum():
         word = plain.upper()  # another word may stand right behind it

@@ -10,7 +10,6 @@ tell a placeholder from a value that only looks like one, without any store; nob
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from kong_plugins.aws_masker.pseudonym.prf import Prf
 
@@ -49,50 +48,50 @@ def base32_lower(data: bytes, length: int) -> bytes:
     return data[:length].translate(_BASE32_LOWER)
 
 
-@dataclass(frozen=True, slots=True)
 class Shape:
-    """Placeholders of a head and `identity + tag` characters, cut into groups by hyphens where `groups` says so."""
+    """Placeholders of a head and `identity + tag` characters, cut into groups by hyphens; immutable."""
 
-    encode: Encode
-    identity: int
-    """Characters of identity: 40 bits or more, so that 10,000 values collide with probability 5e-5 at most."""
-    tag: int
-    """Characters of tag: 28 bits or more, so that a foreign value passes for a placeholder with 2**-28 at most."""
-    groups: tuple[int, ...] = field(default=())
-    """Lengths of the payload's groups, or () for one."""
+    __slots__ = ("_encode", "_groups", "_identity", "_tag", "is_base32", "length", "size")
 
-    @property
-    def length(self) -> int:
-        """Characters of the payload, without hyphens."""
-        return self.identity + self.tag
+    def __init__(self, encode: Encode, identity: int, tag: int, groups: tuple[int, ...] = ()) -> None:
+        """Take the lengths of identity, tag and, where there is more than one, of groups, in characters.
+
+        An identity has 40 bits or more, so that 10,000 values collide with a probability of 5e-5 at most; a tag has 28
+        or more, so that a foreign value passes for a placeholder with 2**-28 at most.
+        """
+        self._encode = encode
+        self._identity = identity
+        self._tag = tag
+        self._groups = groups
+        self.is_base32 = encode in (base32_lower, base32_upper)
+        self.length = identity + tag
+        self.size = self.length + max(0, len(groups) - 1)
 
     def spell(self, head: bytes, candidate: bytes) -> bytes:
         """Return the canonical spelling of what stands at the beginning of `candidate`, which may be in any case."""
-        end = len(head) + self.length + max(0, len(self.groups) - 1)
-        payload = candidate[len(head) : end]
-        return head + (payload.upper() if self.encode in (base32_upper, hex_upper) else payload.lower())
+        payload = candidate[len(head) : len(head) + self.size]
+        return head + (payload.upper() if self._encode in (base32_upper, hex_upper) else payload.lower())
 
     def make(self, prf: Prf, head: bytes, family: str, value: bytes) -> bytes:
         """Return the placeholder for `value`."""
-        identity = self.encode(prf.value(family, value), self.identity)
-        return self._lay_out(head, identity + self._proof(prf, head, identity))
+        return self._proved(prf, head, self._encode(prf.value(family, value), self._identity))
 
     def owns(self, prf: Prf, head: bytes, candidate: bytes) -> bool:
         """Tell whether `candidate` (in canonical spelling, beginning with `head`) was made by `make` with this key."""
-        if len(candidate) != len(head) + self.length + max(0, len(self.groups) - 1):
+        if len(candidate) != len(head) + self.size:
             return False
-        payload = candidate[len(head) :].replace(b"-", b"")
-        identity = payload[: self.identity]
-        return self._lay_out(head, identity + self._proof(prf, head, identity)) == candidate
+        payload = candidate[len(head) :]
+        if self._groups:
+            payload = payload.replace(b"-", b"")
+        return self._proved(prf, head, payload[: self._identity]) == candidate
 
-    def _proof(self, prf: Prf, head: bytes, identity: bytes) -> bytes:
-        return self.encode(prf.tag(head + identity), self.tag)
-
-    def _lay_out(self, head: bytes, payload: bytes) -> bytes:
-        if not self.groups:
+    def _proved(self, prf: Prf, head: bytes, identity: bytes) -> bytes:
+        """Return the placeholder of an identity."""
+        payload = identity + self._encode(prf.tag(head + identity), self._tag)
+        if not self._groups:
             return head + payload
         parts, position = [], 0
-        for length in self.groups:
+        for length in self._groups:
             parts.append(payload[position : position + length])
             position += length
         return head + b"-".join(parts)
