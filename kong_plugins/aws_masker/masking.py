@@ -286,20 +286,31 @@ class Session:
         spreaders = [Spreader(certain)] if certain else []
         spreaders += [remembered] if remembered is not None else []
         for window, packed in zip(kept or windows(texts), searched, strict=True):
-            yield window, self._settled(window, packed.spans(), certain, spreaders)
+            spans = self._spread(window, packed.spans(), spreaders)
+            yield window, self._settled(window, spans, certain)
+
+    def _spread(self, window: Window, spans: list[Span], spreaders: Sequence[Spreader]) -> list[Span]:
+        """Add the places of known names."""
+        buffer = window.buffer
+        found = {span[:3] for span in spans}
+        more: list[Span] = []
+        for spreader in spreaders:  # nearly all of it was found already, and is not worth resolving
+            places = window.own(list(spreader.spans(buffer)))
+            more += [span for span in places if span[:3] not in found and self._masker.wants(buffer, span)]
+        return resolve((*spans, *more)) if more else spans
 
     def _settled(
-        self, window: Window, spans: list[Span], certain: Mapping[bytes, str], spreaders: Sequence[Spreader]
+        self, window: Window, spans: Iterable[Span], certain: Mapping[bytes, str]
     ) -> Iterator[tuple[Span, int]]:
-        """Add the places of known names; yield what lies in texts. One name has one family in the whole request."""
+        """Yield what lies in texts. One name has one family in the whole request."""
         buffer = window.buffer
-        if spreaders:
-            more = [span for spreader in spreaders for span in window.own(list(spreader.spans(buffer)))]
-            spans = resolve((*spans, *(span for span in more if self._masker.wants(buffer, span))))
         for whole in spans:
             for span, at in window.parts(whole):
-                family = certain.get(buffer[span.start : span.end]) if span.family in NAME_FAMILIES else None
-                yield (span if family is None else span._replace(family=family)), at
+                if span.family in NAME_FAMILIES:
+                    family = certain.get(buffer[span.start : span.end], span.family)
+                    yield (span if family == span.family else span._replace(family=family)), at
+                else:
+                    yield span, at
 
     def _learn(
         self, buffer: bytes, spans: Iterable[Span], values: set[tuple[str, bytes]], certain: dict[bytes, str]
@@ -308,16 +319,12 @@ class Session:
 
         The first place in a request decides a name's family, so that what is appended later changes nothing before it.
         """
-        for span in spans:
-            value = buffer[span.start : span.end]
-            values.add((span.family, value))
-            if (
-                span.spread
-                and value not in certain
-                and spreads(span.family, value)
-                and not self._owns(span.family, value)
-            ):
-                certain.update((spelling, span.family) for spelling in spellings(span.family, value))
+        for start, end, family, spread in spans:
+            value = buffer[start:end]
+            values.add((family, value))
+            if spread and value not in certain and spreads(family, value) and not self._owns(family, value):
+                for spelling in spellings(family, value):
+                    certain[spelling] = family
 
     def _is_masked_text(self, values: Collection[tuple[str, bytes]]) -> bool:
         """Tell whether the private IPv4 addresses of a text are placeholders already; they cannot prove it themselves.
@@ -347,9 +354,10 @@ class Session:
         if _is_private_v4(family, value):
             return self._masked_before
         key = (family, value)
-        if key not in self._owned:
-            self._owned[key] = self._pseudonymizer.owns(family, value)
-        return self._owned[key]
+        owned = self._owned.get(key)
+        if owned is None:
+            owned = self._owned[key] = self._pseudonymizer.owns(family, value)
+        return owned
 
     def _placeholder(self, family: str, value: bytes) -> bytes | None:
         """Return the placeholder for `value`, or None if it is one itself."""
