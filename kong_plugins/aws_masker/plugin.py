@@ -134,7 +134,7 @@ class Plugin:
         """Tell of what the Lua plugin did: it has no other way to. Runs when the client has its answer."""
         told = kong.ctx.shared.get(TOLD)
         if told:
-            self._tell(lua.record(told, lambda: _marked(kong)))
+            self._tell(lua.record(told, lambda: _marked(kong), self._key))
 
     def close(self) -> None:
         """Tell what is still to be told, and close what connections there are."""

@@ -16,10 +16,11 @@ from kong_plugins.aws_masker.wire.providers import Api
 from tests.lua.conftest import lua  # noqa: F401 - a fixture
 from tests.lua.runtime import REQUEST, Lua
 from tests.pluginserver.conftest import Here, here  # noqa: F401 - a fixture
-from tests.pluginserver.kong import INSTANCE, Request
+from tests.pluginserver.kong import INSTANCE, KEY, Request
 from tests.vault.servers import wait_for
 
 OURS = Pseudonymizer(Prf(bytes(32), "t"), True)
+THEIRS = Pseudonymizer(Prf(bytes(32), "another"), True)
 BUCKET, ROLE = OURS.placeholder("bucket", b"a-bucket"), OURS.placeholder("role", b"ARole")
 ID = REQUEST.decode()
 MARK = Mark(ID, Api.ANTHROPIC, "t", True, False, 100_000, {BUCKET: b"a-bucket", ROLE: b"ARole"})
@@ -28,7 +29,7 @@ SSE = [(b"content-type", b"text/event-stream")]
 
 def record(lua: Lua) -> Record | None:  # noqa: F811
     text = lua.run("return kong.ctx.shared[...]", told.TOLD.encode())
-    return None if text is None else told.record(text.decode(), lambda: MARK)
+    return None if text is None else told.record(text.decode(), lambda: MARK, bytes(32))
 
 
 def event(text: str) -> bytes:
@@ -64,6 +65,19 @@ def test_a_stream_without_placeholders(lua: Lua) -> None:  # noqa: F811
     assert (found.restored, found.size) == ({}, len(event("nothing")))
 
 
+def test_what_a_stream_has_that_nobody_knows(lua: Lua) -> None:  # noqa: F811
+    """This tenant's own are forgotten, another's foreign, what has no shape of its own neither; each counts once."""
+    forgotten, foreign = OURS.placeholder("bucket", b"old"), THEIRS.placeholder("role", b"ARole")
+    exchange = lua.exchange(MARK.dump().encode(), headers=SSE)
+    exchange.access()
+    exchange.header_filter()
+    text = f"{forgotten.decode()} {BUCKET.decode()} {foreign.decode()} 481516234200 10.1.2.3 {forgotten.decode()}"
+    exchange.body([event(text[:40]), event(text[40:])])
+    found = record(lua)
+    assert isinstance(found, AnswerRecord)
+    assert (found.restored, found.forgotten, found.foreign) == ({"bucket": 1}, 1, 1)
+
+
 def test_the_guard(lua: Lua) -> None:  # noqa: F811
     """A request without a mark: which, of which API, and that it was the guard."""
     exchange = lua.exchange(None, path=b"/v1/chat/completions")
@@ -77,12 +91,12 @@ def test_the_guard(lua: Lua) -> None:  # noqa: F811
 @pytest.mark.parametrize("text", ["", "refused", "refused a b Nothing", "restored", "other a b c", "refused a b log"])
 def test_what_nobody_knows(text: str) -> None:
     """Another version's words say nothing."""
-    assert told.record(text, lambda: MARK) is None
+    assert told.record(text, lambda: MARK, bytes(32)) is None
 
 
 def test_a_request_without_a_mark_has_no_answer() -> None:
     """What was restored cannot be told without whose it is."""
-    assert told.record("restored 5 well", lambda: None) is None
+    assert told.record("restored 5 well", lambda: None, bytes(32)) is None
 
 
 def test_the_log_phase_tells_it(here: Here) -> None:  # noqa: F811
@@ -93,13 +107,18 @@ def test_the_log_phase_tells_it(here: Here) -> None:  # noqa: F811
     request = Request(body=body)
     request.run(connection, number, "access")
     (placeholder,) = request.mark["mapping"]
-    request.shared[told.TOLD] = f"restored 7 well {placeholder}".encode()
+    forgotten = Pseudonymizer(Prf(bytes.fromhex(KEY), ""), True).placeholder("bucket", b"old").decode()
+    request.shared[told.TOLD] = f"restored 7 well {placeholder} missed {forgotten}".encode()
     metrics = process_metrics()
-    before = restored(metrics)
+    before, missed = restored(metrics), misses(metrics)
     request.calls.clear()
     request.run(connection, number, "log")
     assert request.calls == ["kong.ctx.shared.get"] * 2
-    wait_for(lambda: restored(metrics) == before + 1, "the figures")
+    wait_for(lambda: (restored(metrics), misses(metrics)) == (before + 1, missed + 1), "the figures")
+
+
+def misses(metrics: Metrics) -> float:
+    return metrics.registry.get_sample_value("aws_masker_restore_misses_total", {"kind": "forgotten"}) or 0.0
 
 
 def restored(metrics: Metrics) -> float:

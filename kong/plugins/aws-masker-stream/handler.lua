@@ -23,7 +23,7 @@ local function api_of(path)
   return "other"
 end
 
-local MOST_TOLD = 1000 -- placeholders
+local MOST_TOLD = 1000 -- placeholders that were turned back, and as many that nobody knows
 
 -- Tells the Python plugin's `log` phase, which has the metrics and events, what happened here: words with spaces
 -- between (kong_plugins/aws_masker/observe/lua.py reads them).
@@ -31,15 +31,16 @@ local function tell(...)
   kong.ctx.shared.aws_masker_told = table.concat({ ... }, " ")
 end
 
--- Returns `lookup`, which now also keeps in `own.restored` what it has found, each once.
+-- Returns `lookup`, which now also keeps in `own.restored` what it has found, and in `own.missed` what not; each once.
 local function noting(own, lookup)
-  local seen, restored = {}, {}
-  own.restored = restored
+  local seen = {}
+  own.restored, own.missed = {}, {}
   return function(placeholder)
     local value = lookup(placeholder)
-    if value and not seen[placeholder] and #restored < MOST_TOLD then
+    local noted = value and own.restored or own.missed
+    if not seen[placeholder] and #noted < MOST_TOLD then
       seen[placeholder] = true
-      restored[#restored + 1] = placeholder
+      noted[#noted + 1] = placeholder
     end
     return value
   end
@@ -147,7 +148,8 @@ function Handler:body_filter()
   end
   if is_last then
     own.is_over, own.answer = true, nil
-    pcall(tell, "restored", own.size, well and "well" or "failed", table.concat(own.restored, " "))
+    local missed = #own.missed > 0 and "missed " .. table.concat(own.missed, " ") or nil
+    pcall(tell, "restored", own.size, well and "well" or "failed", table.concat(own.restored, " "), missed)
   end
   answer.is_sent = answer.is_sent or out ~= ""
   ngx.arg[1], ngx.arg[2] = out ~= "" and out or nil, is_last
