@@ -30,6 +30,11 @@ _ALL = (
     Family(
         "resource_id", "mask_resource_ids", "id of a prefix and hex digits: VPC, subnet, security group, volume, ..."
     ),
+    Family(
+        "service_id",
+        "mask_resource_ids",
+        "id of a prefix and other letters and digits, by its key: WorkSpaces, Grafana, ...",
+    ),
     Family("account_id", "mask_account_ids", "AWS account id"),
     Family("access_key", "mask_access_keys", "access key id or another unique id of IAM; it encodes the account id"),
     Family("secret_key", "mask_secret_keys", "secret access key"),
@@ -90,6 +95,8 @@ CONTEXT_FAMILIES: frozenset[str] = NAME_FAMILIES | {
     "organization",
     "eks_endpoint",
     "distribution",
+    "service_id",
+    "cognito_pool",
 }
 """Families that only their context makes certain; once certain, the value is masked wherever it stands by itself."""
 

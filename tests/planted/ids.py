@@ -141,6 +141,9 @@ _BY_CONTEXT = (
     ("hosted-zone-14", "Z{ALNUM13}", Context("HostedZoneId", "aws route53 list-resource-record-sets --hosted-zone-id", "aws_route53_zone", "zone_id", "AWS::Route53::RecordSet", "R53_HOSTED_ZONE_ID")),
     ("cloudfront-dist", "E{ALNUM13}", Context("DistributionId", "aws cloudfront create-invalidation --distribution-id", "aws_cloudfront_x", "distribution_id", "AWS::CloudFront::X", "CLOUDFRONT_DISTRIBUTION_ID")),
     ("org-root", "r-{alnum4}", Context("RootId", "aws organizations list-children --root-id", "aws_org_x", "root_id", "AWS::Org::X", "ORG_ROOT_ID")),
+    ("workspace", "ws-{alnum12}", Context("WorkspaceId", "aws workspaces describe-tags --resource-id", "aws_workspaces_x", "workspace_id", "AWS::WorkSpaces::X", "WORKSPACE_ID")),
+    ("grafana", "g-{alnum10}", Context("graphIdentifier", "aws neptune-graph get-graph --graph-identifier", "aws_neptunegraph_x", "graph_identifier", "AWS::NeptuneGraph::X", "GRAPH_ID")),
+    ("replication-server", "s-{mixed9}", Context("sourceServerID", "aws drs start-replication --source-server-id", "aws_drs_x", "source_server_id", "AWS::DRS::X", "SOURCE_SERVER_ID")),
     ("cognito-identity", "{region}:{uuid}", Context("IdentityPoolId", "aws cognito-identity describe-identity-pool --identity-pool-id", "aws_cognito_x", "identity_pool_id", "AWS::Cognito::X", "IDENTITY_POOL_ID")),
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 EXAMPLES = {
     "ec2_instance": "i-0a1b2c3d4e5f67890",
     "resource_id": "subnet-0fedcba9876543210",
+    "service_id": "WorkspaceId: ws-fs0qkfga4x47",
     "account_id": "account 481516234200",
     "access_key": "AKIA" + "QYLPMN5HHHFPZAM2",
     "secret_key": "AWS_SECRET_ACCESS_KEY=" + "7fKq2Lw9Zx4Tn8Vb3Rm6" + "Yc1Hs5Jd0GpAeUiOoQzW",

@@ -17,6 +17,7 @@ from kong_plugins.aws_masker.detect import (
     names,
     paths,
     resource_id,
+    service_id,
 )
 from kong_plugins.aws_masker.detect.detector import Detector
 
@@ -36,6 +37,7 @@ DETECTORS: tuple[Detector, ...] = (
     identifier.HOSTED_ZONE,
     identifier.DISTRIBUTION,
     identifier.KMS_KEY,
+    service_id.DETECTOR,
     account.DETECTOR,
     address.IPV4,
     address.IPV6,

@@ -16,12 +16,19 @@ _LOOK_BACK = 80
 _FOREIGN = "계정|konto|账户|账号|アカウント|compte|cuenta|conta".encode()
 _NAMED = (
     rb"(?i)(?:acc(?:oun)?t|owner|payer|payee|principal|registry|profile|\baws|delegated[_ ]?admin|" + _FOREIGN + rb")"
-    rb"s?(?:[_ -]?(?:alias|arn))?(?:[_ -]?(?:ids?|identifiers?|numbers?|num|nos?\.?|nr\.?))?(?:set|list)?"
+    rb"s?(?:[_ -]?(?:alias|arn))?(?:[_ -]?(?:ids?|identifiers?|numbers?|num|nos?\.?|nr\.?))?(?:set|list|filter)?"
     rb"(?:[^0-9A-Za-z]|\\[nrt]|\x1b\[[0-9;]{0,8}m|(?:\b(?:value|values|valuelist|ids?|String|is|was|are|of|in|for|from|to|the|our|your|my|this|that|prod|dev|staging|test|stage)\b)){0,24}"
 )
-_BEFORE = Pattern(_NAMED + rb"$")
-_NEXT = rb"(?:[\\nrt\s\"',|\[\]]+|[\"'],?\s{0,8}[\"']?[A-Za-z0-9_-]{1,24}[\"']?\s{0,4}[:=]\s{0,4}[\"'])"
-_LIST_BEFORE = Pattern(_NAMED + rb"(?:[A-Za-z0-9_{}= \t]{0,24}[\"'])?(?:[0-9]{12}" + _NEXT + rb")+$")
+_KEYED = (
+    rb"(?-i:\\{0,7}[\"'](?:Id|id|(?:Target|target)Ids?|(?:Invoice|invoice)Receivers?|[A-Za-z]{4,12}By)"
+    rb"\\{0,7}[\"'] ?: ?(?:\[\s{0,40})?\\{0,7}[\"']|<Id>)"
+)
+"""Keys whose value is an account's id if it is a string of 12 digits: Organizations says just `"Id"`."""
+_BEFORE = Pattern(_NAMED + rb"$|" + _KEYED + rb"$")
+_NEXT = rb"(?:[\\nrt\s\"',|\[\]]+|[\"']\]?,?\s{0,8}[\"']?[A-Za-z0-9_-]{1,24}[\"']?\s{0,4}[:=]\s{0,4}[\"'])"
+_LIST_BEFORE = Pattern(
+    rb"(?:" + _NAMED + rb"(?:[A-Za-z0-9_{}= \t]{0,24}[\"'])?|" + _KEYED + rb")(?:[0-9]{12}" + _NEXT + rb")+$"
+)
 _LIST_LOOK_BACK = 1200
 _NUMBER_BEFORE = Pattern(rb"[0-9]{12}" + _NEXT + rb"$")
 _PATH_BEFORE = (b"AWSLogs/", b"awslogs/", b"::", b"accounts/", b"account/", b"aws-account-", b"aws://", b"account=")
@@ -82,6 +89,8 @@ DETECTOR = Detector(
         '"Principal": {"AWS": "«210987654321»"}',
         "s3://x/AWSLogs/«210987654321»/CloudTrail",
         "cdk-hnb659fds-assets-«210987654321»-eu-west-1",
+        '{"Accounts": [{"Id": "«210987654321»"}]} <Id>«310987654321»</Id>',
+        '{"InvoiceReceivers": ["«210987654321»", "«310987654321»"], "createdBy": "«410987654321»"}',
         "our account number is «210987654321».",
         "«210987654321» (prod account), [profile «321098765432»_Admin], AWSReservedSSO_Admin_1a2b3c4d/«432109876543»",
     ),
@@ -91,6 +100,7 @@ DETECTOR = Detector(
         "account 2109876543210",
         "+49 2109 8765 4321",
         "0x210987654321ff",
+        '{"Id": 210987654321, "Uid": "210987654321", "orderId": "310987654321", "passedBy": 210987654321}',
         "account opened, order number 210987654321",
     ),
 )

@@ -117,9 +117,9 @@ def _find_pool(text: bytes, start: int, end: int) -> Sequence[Span]:
     if not starts_clean(text, start) or not ends_clean(text, end):
         return ()
     if len(value) == 36 and b"-" in value:
-        return (Span(cut, end, "cognito_pool"),)
-    mixed = any(48 <= byte <= 57 for byte in value) or not (value.islower() or value.isupper() or value.istitle())
-    return (Span(cut, end, "cognito_pool"),) if mixed else ()
+        return (Span(cut, end, "cognito_pool", spread=True),)
+    mixed = not value.isdigit() and (not value.isalpha() or not (value.islower() or value.isupper() or value.istitle()))
+    return (Span(cut, end, "cognito_pool", spread=True),) if mixed else ()
 
 
 COGNITO_POOL = Detector(
@@ -133,7 +133,7 @@ COGNITO_POOL = Detector(
         "identity eu-west-1:«12345678-abcd-4bcd-8bcd-123456789abc»",
         "cognito-idp.us-east-1.amazonaws.com/us-east-1_«aB3dE5fG7»",
     ),
-    negatives=("us-east-1_prod", "us-east-1:12345678", "us-east-1_lowercase"),
+    negatives=("us-east-1_prod", "us-east-1:12345678", "us-east-1_lowercase", "us-east-1_123456789"),
 )
 
 

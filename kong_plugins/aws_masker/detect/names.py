@@ -15,6 +15,7 @@ from typing import NamedTuple
 from kong_plugins.aws_masker.detect.contexts import CONTEXTS
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
+from kong_plugins.aws_masker.detect.separators import SEPARATOR
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end
 from kong_plugins.aws_masker.detect.words import is_literal_word, is_reference, is_word
 
@@ -41,25 +42,6 @@ _KEY_PATTERN = (
     + ")"
 )
 _KEY = Pattern(_KEY_PATTERN.encode())
-
-_COLOUR = r"(?:\x1b\[[0-9;]{0,8}m){0,2}"
-_QUOTE = r"(?:\\{0,7}[\"'`])"
-_BLANK = r"[ \t]{0,32}"
-_CALL = r"(?:aws\.String|String|str)?\("
-_SEPARATOR = "|".join(
-    (
-        # key: value, "key" => "value", | key | value |, d["key"] = "value", colours between
-        rf"{_COLOUR}{_QUOTE}?\]?{_COLOUR}{_BLANK}{_COLOUR}(?::|=>|:?=|\|){_COLOUR}{_BLANK}{_COLOUR}(?:&?{_CALL})?{_QUOTE}?",
-        rf"{_CALL}{_BLANK}{_QUOTE}",  # .bucketName("value")
-        rf"[ \t]{{1,4}}(?:\\{{1,3}}\r?\n[ \t]{{0,32}}|\\n[ \t]{{0,32}})?{_QUOTE}?",  # --key value, key `value`
-        r">",  # <Key>value</Key>
-        rf"{_QUOTE}?{_BLANK}[:=]{_BLANK}\[[ \t\r\n]{{0,32}}{_QUOTE}?",  # "keys": ["value"
-        rf"{_QUOTE},[ \t\r\n]{{0,32}}{_QUOTE}",  # ["--key", "value"], getenv("KEY", "value")
-        rf"\r?\n[ \t]{{0,32}}-[ \t]{_QUOTE}?",  # - --key, and the value on the next line of a YAML list
-        # - name: KEY, and the value as the next entry: containers' environments
-        rf"{_QUOTE}?,?[ \t]{{0,8}}\r?\n?[ \t]{{0,32}}{_QUOTE}?(?i:value){_QUOTE}?{_BLANK}[:=]{_BLANK}{_QUOTE}?",
-    )
-)
 
 _NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
 _LONGEST = 255
@@ -248,7 +230,7 @@ DETECTOR = Detector(
     name="names",
     families=tuple(context.family for context in CONTEXTS),
     summary="names behind keys, flags and variables that say what they are",
-    pattern=rf"{_KEY_PATTERN}(?:{_SEPARATOR})".encode(),
+    pattern=rf"{_KEY_PATTERN}(?:{SEPARATOR})".encode(),
     find=_find,
     positives=(
         '"BucketName": "«acme-prod-logs»"',

@@ -41,6 +41,8 @@ _ALTERNATION = "|".join(
 ANY_PREFIX = _ALTERNATION.encode()
 """All of them, as a pattern."""
 
+PATTERN = rf"(?:{_ALTERNATION})-[0-9a-f]{{8,41}}".encode()
+
 _UUID_GOES_ON = Pattern(rb"-[0-9a-fA-F]{4}-")
 _LENGTHS = {8, 17}
 _FURTHER_LENGTHS = {17, 32}
@@ -48,7 +50,8 @@ _FURTHER = frozenset(one.encode() for one in (*LONG_PREFIXES, "fleet"))
 _LONG_PREFIXES = (b"fsmt", b"fsap", b"fs")
 
 
-def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
+def find(text: bytes, start: int, end: int) -> Sequence[Span]:
+    """Return the span of the candidate, if it is an id."""
     prefix, _, digits = text[start:end].rpartition(b"-")
     if prefix == b"s" and len(digits) != 17:  # Transfer Family; `s-12345678` is somebody's style sheet
         return ()
@@ -68,8 +71,8 @@ DETECTOR = Detector(
     name="resource_id",
     families=("ec2_instance", "resource_id"),
     summary="ids of EC2, VPC, EFS, Systems Manager and the like: a prefix and 8 or 17 hex digits",
-    pattern=rf"(?:{_ALTERNATION})-[0-9a-f]{{8,41}}".encode(),
-    find=_find,
+    pattern=PATTERN,
+    find=find,
     positives=(
         "instance «i-0123456789abcdef0» and «i-0123abcd», «mi-0123456789abcdef0»",
         '{"VpcId":"«vpc-0a1b2c3d»","SubnetId":"«subnet-0123456789abcdef0»"}',

@@ -37,6 +37,15 @@ _FIXED: dict[str, tuple[Form, ...]] = {
     "resource_id": tuple(
         (f"{prefix}-".encode(), shapes.HEX17) for prefix in dict.fromkeys((*RESOURCE_PREFIXES, *LONG_PREFIXES))
     ),
+    # `id-` stands for a prefix that is no head already; a name's word and Organizations' roots have theirs with NAME
+    "service_id": (
+        (b"id-", shapes.NAME),
+        *(
+            (f"{prefix}-".encode(), shapes.NAME)
+            for prefix in dict.fromkeys((*INSTANCE_PREFIXES, *RESOURCE_PREFIXES, *LONG_PREFIXES))
+            if prefix not in _WORDS.values() and prefix != "r"
+        ),
+    ),
     "access_key": tuple(
         (prefix.encode(), shapes.KEY16 if prefix in ("AKIA", "ASIA", "ABIA", "ACCA") else shapes.KEY17)
         for prefix in IAM_PREFIXES
@@ -76,12 +85,14 @@ _BEGINNINGS = _beginnings()
 """The heads, longest first, by their first characters: of hundreds of heads, each value is compared with a few."""
 
 
-def forms_at(text: bytes) -> Iterator[Form]:
-    """Yield the forms whose head `text` begins with, in whatever case, longest head first."""
+def forms_at(text: bytes) -> list[Form]:
+    """Return the forms whose head `text` begins with, in whatever case, longest head first."""
     lowered = text[:_LONGEST_HEAD].lower()
+    found: list[Form] = []
     for head, forms in _BEGINNINGS.get(lowered[:_BEGINNING], ()):
         if lowered.startswith(head):
-            yield from forms
+            found += forms
+    return found
 
 
 OPAQUE_HEAD = b"AWS"
@@ -98,7 +109,10 @@ def form_of(family: str, value: bytes) -> Form:
     if len(forms) == 1:
         return forms[0]
     own = _BY_HEAD[family]
-    return next((own[head] for head, _ in forms_at(value) if head in own and value.startswith(head)), forms[0])
+    for head, _ in forms_at(value):
+        if head in own and value.startswith(head):
+            return own[head]
+    return forms[0]
 
 
 def opaque_lengths(word: bytes) -> Iterator[int]:
