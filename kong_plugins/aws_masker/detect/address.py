@@ -47,8 +47,9 @@ def _v4(text: bytes) -> int | None:
     return number
 
 
-def _is_version(text: bytes, start: int) -> bool:
-    before = look_back(text, start, 32)
+@lru_cache(maxsize=1 << 12)
+def _announces_version(before: bytes) -> bool:
+    """Tell whether a version follows what stands before an address."""
     if (
         before[-1:].isspace()
         and before[-2:-1].isalnum()
@@ -103,7 +104,7 @@ def _find_v4(text: bytes, start: int, end: int) -> Sequence[Span]:
         return ()
     stop, length = _with_prefix_length(text, end, 32)
     family = _family(address)
-    if not family or _is_whole_range(address, length) or _is_version(text, start):
+    if not family or _is_whole_range(address, length) or _announces_version(look_back(text, start, 32)):
         return ()
     return (Span(start, stop, family),)
 

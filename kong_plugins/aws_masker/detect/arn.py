@@ -15,7 +15,8 @@ from kong_plugins.aws_masker.detect.patterns import REGION, UUID, Pattern
 from kong_plugins.aws_masker.detect.resource_id import ANY_PREFIX as RESOURCE_PREFIXES
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end, starts_clean
 
-_BODY = bytes(sorted(ALNUM)) + b"_./:*?@+#=\x00-"
+_PLAIN = bytes(sorted(ALNUM)) + b"_./:*?@+#=-"
+_BODY = _PLAIN + b"\x00"
 _LONGEST = 2048
 """Bytes; IAM allows 2,048 for an ARN."""
 _ENCODED = ((b"%3A", b"\x00\x00:"), (b"%3a", b"\x00\x00:"), (b"%2F", b"\x00\x00/"), (b"%2f", b"\x00\x00/"))
@@ -106,12 +107,6 @@ def _is_kept(value: bytes) -> bool:
     )
 
 
-@lru_cache(maxsize=1 << 10)
-def _names_in(service: bytes, rest: bytes) -> tuple[Span, ...]:
-    """Return the names in the resource part `rest`, the same ones again and again."""
-    return tuple(_names(service, rest, 0))
-
-
 def _names(service: bytes, rest: bytes, start: int) -> Iterator[Span]:
     """Yield the names in the resource part `rest` that begins at `start`."""
     segments = _segments(rest, start)
@@ -159,22 +154,34 @@ def _whole_rest(kind: bytes, rest: bytes, start: int) -> Iterator[Span]:
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     if not starts_clean(text, start):
         return ()
-    window = text[start : start + _LONGEST].replace(b"\x00", b"\n")
-    following = window.find(b"arn:aws", 8)
-    if following >= 0:
-        window = window[:following]
+    stop = run_end(text, start, _PLAIN, _LONGEST)
+    body = text[start:stop]
+    if text[stop : stop + 1] in (b"%", b"\\"):
+        body = _decoded(text[start : start + _LONGEST])
+    following = body.find(b"arn:aws", 8)
+    found = _spans_in(body if following < 0 else body[:following])
+    return [Span(start + one.start, start + one.end, one.family, one.spread) for one in found]
+
+
+def _decoded(window: bytes) -> bytes:
+    """Return the ARN that `window` begins with, decoded where it is encoded, each byte where it stands."""
+    window = window.replace(b"\x00", b"\n")
     if b"%" in window[:8]:
         for encoded, plain in _ENCODED:
             window = window.replace(encoded, plain)
-    if b"\\/" in window:
-        window = window.replace(b"\\/", b"\x00/")
-    body = window[: run_end(window, 0, _BODY)].rstrip(b".:/=?\x00")
-    fields = body.split(b":", 5)
+    window = window.replace(b"\\/", b"\x00/")
+    return window[: run_end(window, 0, _BODY)]
+
+
+@lru_cache(maxsize=1 << 10)
+def _spans_in(body: bytes) -> tuple[Span, ...]:
+    """Return the spans in an ARN, counted from its beginning; the same ARNs come again and again."""
+    fields = body.rstrip(b".:/=?\x00").split(b":", 5)
     if len(fields) < 6:
         return ()
     service, account, rest = (fields[index].rstrip(b"\x00") for index in (2, 4, 5))
     spans: list[Span] = []
-    offset = start + sum(len(field) + 1 for field in fields[:4])
+    offset = sum(len(field) + 1 for field in fields[:4])
     if len(account) == 12 and account.isdigit():
         spans.append(Span(offset, offset + 12, "account_id", spread=True))
     elif account == b"aws":
@@ -182,9 +189,8 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     if service == b"s3" and account:
         service = b"s3-of-an-account"  # access points, jobs, access grants: no bucket, whose ARN has no account
     if not (service == b"bedrock" and not account):
-        start = offset + len(fields[4]) + 1
-        spans += [Span(start + one.start, start + one.end, one.family, one.spread) for one in _names_in(service, rest)]
-    return spans
+        spans += _names(service, rest, offset + len(fields[4]) + 1)
+    return tuple(spans)
 
 
 DETECTOR = Detector(

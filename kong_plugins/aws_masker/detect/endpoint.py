@@ -14,7 +14,7 @@ from typing import NamedTuple
 from kong_plugins.aws_masker.detect.bucket import bucket_span
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import REGION, Pattern
-from kong_plugins.aws_masker.detect.spans import HOST_CHARS, Span, ends_clean, run_end, run_start
+from kong_plugins.aws_masker.detect.spans import ALNUM, HOST_CHARS, Span, run_end, run_start
 
 _LONGEST_HOST = 253
 _REGION = Pattern(REGION)
@@ -226,22 +226,19 @@ def _rule(label: bytes) -> Rule | None:
     return _RULES.get(label)
 
 
-def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
-    if not ends_clean(text, end) or (text[end : end + 1] == b"-" and not text[start:end].endswith(b"-")):
-        return ()
-    begin = run_start(text, start, HOST_CHARS, _LONGEST_HOST)
-    begin = (
-        max(begin, text.rfind(b"amazonaws.com", begin, start) + 13) if b"amazonaws.com" in text[begin:start] else begin
-    )
-    begin += len(text[begin:start]) - len(text[begin:start].lstrip(b"-._"))
+@lru_cache(maxsize=1 << 12)
+def _read(host: bytes, suffix: bytes) -> tuple[tuple[Label, ...], int, Rule] | None:
+    """Read a host up to its suffix, as the same ones come again and again.
+
+    Return its labels, with their places in `host`, the index of the one that names the service, and that one's rule.
+    """
+    begin = host.rfind(b"amazonaws.com") + 13 if b"amazonaws.com" in host else 0
+    begin += len(host) - begin - len(host[begin:].lstrip(b"-._"))
+    # the service itself may be part of the suffix: dabc.cloudfront.net, name.awsapps.com
+    of_suffix = suffix[: suffix.index(b".", 1)] if suffix[1:].count(b".") and b"amazonaws" not in suffix else b""
     labels: list[Label] = []
     position = begin
-    suffix = text[start:end]
-    # the service itself may be part of the suffix: dabc.cloudfront.net, name.awsapps.com
-    host = text[begin:start] + (
-        suffix[: suffix.index(b".", 1)] if suffix[1:].count(b".") and b"amazonaws" not in suffix else b""
-    )
-    for value in host.split(b"."):
+    for value in (host[begin:] + of_suffix).split(b"."):
         labels.append(Label(position, value))
         position += len(value) + 1
     if len(labels) > 1 and labels[0].value == b"*":
@@ -249,8 +246,21 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     for index in range(len(labels) - 1, -1, -1):
         rule = _rule(labels[index].value.lower())
         if rule is not None:
-            return [span for span in rule(Host(text, labels, end), index) if span.end > span.start]
-    return ()
+            return tuple(labels[: index + 1]), index, rule
+    return None
+
+
+def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
+    behind = text[end : end + 1]
+    if (behind and behind[0] in ALNUM) or behind == b"-":
+        return ()
+    begin = run_start(text, start, HOST_CHARS, _LONGEST_HOST)
+    read = _read(text[begin:start], text[start:end])
+    if read is None:
+        return ()
+    labels, index, rule = read
+    host = Host(text, [Label(begin + label.start, label.value) for label in labels], end)
+    return [span for span in rule(host, index) if span.end > span.start]
 
 
 DETECTOR = Detector(

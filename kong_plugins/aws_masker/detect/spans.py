@@ -65,11 +65,16 @@ def run_start(text: bytes, end: int, chars: bytes, limit: int) -> int:
     return start
 
 
-def run_end(text: bytes, start: int, chars: bytes) -> int:
-    """Return where the run of `chars` that begins at `start` ends; reads in pieces, so that only the run is copied."""
-    while True:
-        window = text[start : start + 512]
-        rest = window.lstrip(chars)
-        start += len(window) - len(rest)
-        if rest or not window:
-            return start
+def run_end(text: bytes, start: int, chars: bytes, limit: int | None = None) -> int:
+    """Return where the run of `chars` that begins at `start` ends, at most `limit` bytes behind.
+
+    Reads in pieces, so that only the run is copied.
+    """
+    stop = len(text) if limit is None else min(len(text), start + limit)
+    while start < stop:
+        window = text[start : min(start + 512, stop)]
+        rest = len(window.lstrip(chars))
+        start += len(window) - rest
+        if rest:
+            break
+    return start
