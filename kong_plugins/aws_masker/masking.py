@@ -235,20 +235,20 @@ class Session:
         buffer = window.buffer
         written = BytesIO()  # grows in place and gives its buffer away: no second copy of a large text
         at, done = -1, 0
-        for span, owner in spans:
-            placeholder = self._placeholder(span.family, buffer[span.start : span.end])
+        for (start, end, family, _), owner in spans:
+            placeholder = self._placeholder(family, buffer[start:end])
             if placeholder is None:
                 continue
-            counts[span.family] += 1
+            counts[family] += 1
             if owner != at:
                 if at >= 0:
                     written.write(buffer[done : window.ends[at]])
                     yield at, written.getvalue()
                     written = BytesIO()
                 at, done = owner, window.starts[owner]
-            written.write(buffer[done : span.start])
+            written.write(buffer[done:start])
             written.write(placeholder)
-            done = span.end
+            done = end
         if at >= 0:
             written.write(buffer[done : window.ends[at]])
             yield at, written.getvalue()
@@ -269,7 +269,7 @@ class Session:
 
     def _find(self, texts: Sequence[Text]) -> Iterator[tuple[Window, Iterator[tuple[Span, int]]]]:
         """Yield each window with its spans in order, each with its text's place in the window."""
-        searched: list[_Packed] = []
+        searched: list[_Packed | list[Span]] = []
         kept: list[Window] = []
         size = 0
         values: set[tuple[str, bytes]] = set()
@@ -278,16 +278,17 @@ class Session:
             size += len(window.buffer)
             kept = [*kept, window] if size <= _SMALL else []
             packed = self._masker.searched(window, self._digest)
-            searched.append(packed)
-            self._learn(window.buffer, packed.spans(), values, certain)
+            spans = packed.spans()
+            searched.append(spans if size <= _SMALL else packed)
+            self._learn(window.buffer, spans, values, certain)
             del window  # it may be large, and is about to be made anew
         self._masked_before = self._is_masked_text(values)
         remembered = self._masker.remembered(self._tenant, self._memory.names())
         spreaders = [Spreader(certain)] if certain else []
         spreaders += [remembered] if remembered is not None else []
-        for window, packed in zip(kept or windows(texts), searched, strict=True):
-            spans = self._spread(window, packed.spans(), spreaders)
-            yield window, self._settled(window, spans, certain)
+        for window, found in zip(kept or windows(texts), searched, strict=True):
+            spans = found.spans() if isinstance(found, _Packed) else found
+            yield window, self._settled(window, self._spread(window, spans, spreaders), certain)
 
     def _spread(self, window: Window, spans: list[Span], spreaders: Sequence[Spreader]) -> list[Span]:
         """Add the places of known names."""
@@ -304,13 +305,12 @@ class Session:
     ) -> Iterator[tuple[Span, int]]:
         """Yield what lies in texts. One name has one family in the whole request."""
         buffer = window.buffer
-        for whole in spans:
-            for span, at in window.parts(whole):
-                if span.family in NAME_FAMILIES:
-                    family = certain.get(buffer[span.start : span.end], span.family)
-                    yield (span if family == span.family else span._replace(family=family)), at
-                else:
-                    yield span, at
+        for span, at in window.parts(spans):
+            if span.family in NAME_FAMILIES:
+                family = certain.get(buffer[span.start : span.end], span.family)
+                yield (span if family == span.family else span._replace(family=family)), at
+            else:
+                yield span, at
 
     def _learn(
         self, buffer: bytes, spans: Iterable[Span], values: set[tuple[str, bytes]], certain: dict[bytes, str]
@@ -362,14 +362,15 @@ class Session:
     def _placeholder(self, family: str, value: bytes) -> bytes | None:
         """Return the placeholder for `value`, or None if it is one itself."""
         key = (family, value)
-        if key not in self._assigned:
-            if self._owns(family, value):
-                self._assigned[key] = None
-                if (entry := self._memory.entry(value)) is not None:
-                    self.known[value] = entry
-            else:
-                self._assigned[key] = self._assign(family, value)
-        return self._assigned[key]
+        if key in self._assigned:
+            return self._assigned[key]
+        placeholder: bytes | None = None
+        if not self._owns(family, value):
+            placeholder = self._assign(family, value)
+        elif (entry := self._memory.entry(value)) is not None:
+            self.known[value] = entry
+        self._assigned[key] = placeholder
+        return placeholder
 
     def _assign(self, family: str, value: bytes) -> bytes:
         for make in (self._pseudonymizer.placeholder, self._pseudonymizer.opaque):

@@ -9,8 +9,7 @@ looks, so that it makes no difference where one window ends and the next one beg
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from kong_plugins.aws_masker.detect.spans import Span
 from kong_plugins.aws_masker.text import Text
@@ -46,16 +45,25 @@ class Window:
             return spans
         return [span for span in spans if self.start <= span.start < self.end]
 
-    def parts(self, span: Span) -> Iterator[tuple[Span, int]]:
-        """Yield what of `span` lies in a text, with that text's place in `starts`; all of it, but for odd patterns."""
-        at = max(0, bisect_right(self.starts, span.start) - 1)
-        if self.starts[at] <= span.start and span.end <= self.ends[at]:
-            yield span, at
-            return
+    def parts(self, spans: Iterable[Span]) -> Iterator[tuple[Span, int]]:
+        """Yield what of `spans`, which are in order, lies in a text, with that text's place in `starts`."""
+        starts, ends = self.starts, self.ends
+        at, last = 0, len(starts) - 1
+        for span in spans:
+            start, end = span.start, span.end
+            while at < last and starts[at + 1] <= start:
+                at += 1
+            if starts[at] <= start and end <= ends[at]:
+                yield span, at
+            else:
+                yield from self._cut(span, at)
+
+    def _cut(self, span: Span, at: int) -> Iterator[tuple[Span, int]]:
+        """Yield what lies in texts of a span that lies in no text as a whole, as odd patterns find it."""
         while at < len(self.starts) and self.starts[at] < span.end:
             start, end = max(span.start, self.starts[at]), min(span.end, self.ends[at])
             if start < end:
-                yield (span if (start, end) == span[:2] else Span(start, end, span.family)), at
+                yield Span(start, end, span.family), at
             at += 1
 
 

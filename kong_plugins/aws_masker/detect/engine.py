@@ -49,13 +49,15 @@ class _Pass:
 
     def spans(self, text: bytes) -> Iterator[Span]:
         """Yield spans, which may overlap."""
+        search, owners_of = self._search, self._owners_of
         position = 0
-        while (found_at := self._search(text, position)) is not None:
+        while (found_at := search(text, position)) is not None:
             start, end = found_at
             candidate = text[start:end]
-            # logs are full of UUIDs, no two of them the same, and none to be told from another by its detectors
-            detectors, position = self._owners_of(_ANY_UUID if _is_uuid(candidate) else candidate)
-            position = end if position else start + 1
+            if len(candidate) == 36 and _is_uuid(candidate):
+                candidate = _ANY_UUID  # logs are full of them, no two the same, and none to be told from another
+            detectors, one_word = owners_of(candidate)
+            position = end if one_word else start + 1
             for detector in detectors:
                 found = detector.find(text, start, end)
                 if found:
@@ -73,10 +75,7 @@ class _Pass:
 
 def _is_uuid(candidate: bytes) -> bool:
     return (
-        len(candidate) == 36
-        and candidate[8:24:5] == b"----"
-        and candidate.count(b"-") == 4
-        and not candidate.translate(None, _HEX_AND_HYPHEN)
+        candidate[8:24:5] == b"----" and candidate.count(b"-") == 4 and not candidate.translate(None, _HEX_AND_HYPHEN)
     )
 
 
