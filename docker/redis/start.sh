@@ -1,5 +1,8 @@
 #!/bin/sh
-# The password goes in by standard input, where no list of processes shows it.
+# The password goes in by standard input, where no list of processes shows it. Redis takes the shell's place, so that it is
+# told to stop and can write what it has.
 set -eu
-printf 'requirepass "%s"\nmaxmemory %s\n' "$REDIS_PASSWORD" "$REDIS_MAXMEMORY" |
-    exec redis-server "$@" -
+exec redis-server "$@" - <<END
+requirepass "$REDIS_PASSWORD"
+maxmemory $REDIS_MAXMEMORY
+END

@@ -152,7 +152,9 @@ def test_health_check() -> None:
 
 
 def test_redis(tmp_path: Path) -> None:
-    """The start script makes Redis ask for the password, keep what it has, and give up the oldest when it is full."""
+    """The start script makes Redis ask for the password, keep what it has, and give up the oldest when it is full;
+    it is the process that the engine tells to stop.
+    """
     if shutil.which("redis-server") is None or shutil.which("redis-cli") is None:
         pytest.skip("redis-server is not installed")
     socket = tmp_path / "redis.sock"
@@ -177,8 +179,11 @@ def test_redis(tmp_path: Path) -> None:
             assert "67108864" in cli("config", "get", "maxmemory")
             assert "volatile-ttl" in cli("config", "get", "maxmemory-policy")
             assert "yes" in cli("config", "get", "appendonly")
+            assert f"process_id:{server.pid}\n" in cli("info", "server").replace("\r", "")
         finally:
             server.terminate()
+        assert server.wait(PATIENCE) == 0
+        assert not socket.exists()
 
 
 def test_the_standin_tells_what_it_received(monkeypatch: pytest.MonkeyPatch) -> None:
