@@ -7,6 +7,7 @@ is a word before the number (account, owner, principal), its place in a log buck
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
@@ -20,14 +21,25 @@ _NAMED = (
     rb"(?:[^0-9A-Za-z]|\\[nrt]|\x1b\[[0-9;]{0,8}m|(?:\b(?:value|values|valuelist|ids?|String|is|was|are|of|in|for|from|to|the|our|your|my|this|that|prod|dev|staging|test|stage)\b)){0,24}"
 )
 _KEYED = (
-    rb"(?-i:\\{0,7}[\"'](?:Id|id|(?:Target|target)Ids?|(?:Invoice|invoice)Receivers?|[A-Za-z]{4,12}By)"
+    rb"(?-i:\\{0,7}[\"'](?:Id|id|(?:Target|target|User|user)Ids?|(?:Invoice|invoice)Receivers?|[A-Za-z]{4,12}By"
+    rb"|[Aa]ttributeValues|[Vv]aluesTo(?:Add|Remove))"
     rb"\\{0,7}[\"'] ?: ?(?:\[\s{0,40})?\\{0,7}[\"']|<Id>)"
 )
-"""Keys whose value is an account's id if it is a string of 12 digits: Organizations says just `"Id"`."""
-_BEFORE = Pattern(_NAMED + rb"$|" + _KEYED + rb"$")
+"""Keys whose value is an account's id if it is a string of 12 digits: Organizations says just `"Id"`, EC2 and RDS say
+`userId` and `valuesToAdd` of whom they share an image or a snapshot with."""
+_SHARED = rb"(?:--(?:user-ids?|values-to-(?:add|remove)|attribute-values)[ =][\"']?|[{,]UserId=)"
+_BEFORE = Pattern(_NAMED + rb"$|" + _KEYED + rb"$|" + _SHARED + rb"$")
 _NEXT = rb"(?:[\\nrt\s\"',|\[\]]+|[\"']\]?,?\s{0,8}[\"']?[A-Za-z0-9_-]{1,24}[\"']?\s{0,4}[:=]\s{0,4}[\"'])"
 _LIST_BEFORE = Pattern(
-    rb"(?:" + _NAMED + rb"(?:[A-Za-z0-9_{}= \t]{0,24}[\"'])?|" + _KEYED + rb")(?:[0-9]{12}" + _NEXT + rb")+$"
+    rb"(?:"
+    + _NAMED
+    + rb"(?:[A-Za-z0-9_{}= \t]{0,24}[\"'])?|"
+    + _KEYED
+    + rb"|"
+    + _SHARED
+    + rb")(?:[0-9]{12}"
+    + _NEXT
+    + rb")+$"
 )
 _LIST_LOOK_BACK = 1200
 _NUMBER_BEFORE = Pattern(rb"[0-9]{12}" + _NEXT + rb"$")
@@ -40,28 +52,35 @@ _BEHIND = (b".signin.aws", b".dkr.ecr", b".dkr-ecr", b" eni-", b":role/", b":use
 
 def _listed(text: bytes, start: int) -> bool:
     """Tell whether the number continues a list of account ids: `["111122223333", "444455556666"]`."""
-    if _NUMBER_BEFORE.search(text[max(0, start - 60) : start]) is None:
+    if not _ends_with_number(text[max(0, start - 60) : start]):
         return False
     before = look_back(text, start, _LIST_LOOK_BACK)
     return _LIST_BEFORE.search(before) is not None
 
 
-def _named(text: bytes, start: int) -> bool:
-    """Tell whether what stands before `start` says that an account id follows."""
-    before = look_back(text, start, _LOOK_BACK)
+@lru_cache(maxsize=1 << 12)
+def _ends_with_number(before: bytes) -> bool:
+    return _NUMBER_BEFORE.search(before) is not None
+
+
+@lru_cache(maxsize=1 << 12)
+def _announced(before: bytes) -> bool:
+    """Tell whether what stands before a number says that it is an account's id; logs say it in the same words."""
     if before.endswith(_PATH_BEFORE) or (b"AWSReservedSSO_" in before and before.endswith(b"/")):
         return True
     return _BEFORE.search(before) is not None
 
 
 def _certain(text: bytes, start: int, end: int) -> bool:
-    if text[end : end + 12].startswith(_BEHIND) or _ACCOUNT_BEHIND.match(text[end : end + 48]) > 0:
+    if text.startswith(_BEHIND, end) or _announced(look_back(text, start, _LOOK_BACK)):
+        return True
+    if text.startswith((b" (", b"("), end) and _ACCOUNT_BEHIND.match(text[end : end + 48]) > 0:
         return True
     if text[start - 1 : start] == b"-" and (
         _REGION_BEHIND.match(text[end : end + 28]) > 0 or _REGION_BEFORE.search(text[max(0, start - 30) : start])
     ):
         return True
-    return _named(text, start) or _listed(text, start)
+    return _listed(text, start)
 
 
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
@@ -92,6 +111,9 @@ DETECTOR = Detector(
         '{"Accounts": [{"Id": "«210987654321»"}]} <Id>«310987654321»</Id>',
         '{"InvoiceReceivers": ["«210987654321»", "«310987654321»"], "createdBy": "«410987654321»"}',
         "our account number is «210987654321».",
+        '{"valuesToAdd": ["«210987654321»"], "add": {"items": [{"userId": "«310987654321»"}]}}',
+        "aws ec2 modify-snapshot-attribute --user-ids «210987654321» «310987654321»",
+        'modify-image-attribute --launch-permission "Add=[{UserId=«210987654321»}]"',
         "«210987654321» (prod account), [profile «321098765432»_Admin], AWSReservedSSO_Admin_1a2b3c4d/«432109876543»",
     ),
     negatives=(
