@@ -160,9 +160,9 @@ class Kong:
             return self._streamed(exchange, upstream)
         try:
             body = b"".join([chunk async for chunk in upstream.aiter_raw()])
-        except httpx2.TransportError:
-            body = b'{"message":"An invalid response was received from the upstream server"}'
-            return self._sent(exchange, Answer(502, dict(_JSON), body))
+        except httpx2.TransportError:  # Kong keeps the status (kong/init.lua, `res.truncated`); no `response` phase
+            body = b'{"message":"The upstream server responded with %d"}' % upstream.status_code
+            return self._sent(exchange, Answer(upstream.status_code, dict(_JSON), body))
         finally:
             await upstream.aclose()
         exchange.upstream = Answer(upstream.status_code, table(upstream.headers.raw), body)

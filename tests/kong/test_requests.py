@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import AsyncIterator
 
 import brotli
 import orjson
 import pytest
 import zstandard
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from kong_plugins.aws_masker.demo.answers import Answer, Failure, Say
+from kong_plugins.aws_masker.demo.serving import serving
 from tests.e2e.project import Planted
 from tests.kong.bodies import HEADERS, everything, messages, question, said
 from tests.kong.instances import Config
@@ -156,6 +160,31 @@ def test_the_mark_for_the_guard(here: Lab, planted: Planted) -> None:
     assert planted.instance in mark["mapping"].values()
     sent = here.standin.requests[0].body.decode()
     assert all(placeholder in sent for placeholder, value in mark["mapping"].items() if value == planted.instance)
+
+
+def test_an_answer_that_breaks_off(here: Lab, planted: Planted) -> None:
+    """Kong sends its own error under the API's status, 200, and asks no plugin outside it; the next request works.
+
+    Only the Lua plugin can help that: tests/nginx/test_cut.py.
+    """
+
+    async def dying() -> AsyncIterator[bytes]:
+        yield b'{"content":[{"type":"text","text":"half of'
+        raise RuntimeError
+
+    async def upstream(scope: Scope, receive: Receive, send: Send) -> None:
+        await StreamingResponse(dying(), media_type="application/json")(scope, receive, send)
+
+    (route,) = here.kong.routes
+    whole = route.upstream
+    with serving(upstream) as route.upstream, here.client() as client:
+        answer = client.post("/v1/messages", content=question(planted), headers=HEADERS)
+    assert (answer.status_code, answer.json()) == (200, {"message": "The upstream server responded with 200"})
+    assert here.last.calls_in("response") == []
+    route.upstream = whole
+    with here.client() as client:
+        answer = client.post("/v1/messages", content=question(planted), headers=HEADERS)
+    assert planted.found_in(said(answer)) == set(planted.values)
 
 
 _REFUSED = {

@@ -16,7 +16,7 @@ from typing import Any
 
 from kong_plugins.aws_masker import __version__, mark, plugin
 from kong_plugins.aws_masker.detect import spans
-from kong_plugins.aws_masker.errors import MaskingFailed, NotMasked, RestoreFailed
+from kong_plugins.aws_masker.errors import MaskingFailed, NotMasked, RestoreFailed, UpstreamUnreachable
 from kong_plugins.aws_masker.pseudonym import heads, recognise, shapes
 from kong_plugins.aws_masker.wire import codings, headers, jsontext, providers, streams
 from kong_plugins.aws_masker.wire.providers import Api, anthropic, common, openai_chat, openai_responses
@@ -171,7 +171,7 @@ def _errors() -> dict[str, Any]:
             "code": error.code,
             "bodies": {api.value: providers.error_body(api, error()) for api in Api},
         }
-        for error in (NotMasked, MaskingFailed, RestoreFailed)
+        for error in (NotMasked, MaskingFailed, RestoreFailed, UpstreamUnreachable)
     }
 
 

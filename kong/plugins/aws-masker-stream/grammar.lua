@@ -749,6 +749,16 @@ return {
         ["other"] = "{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"AWS_MASKER_3001: restoring the answer failed\"}}",
       },
     },
+    ["UpstreamUnreachable"] = {
+      ["status"] = 502,
+      ["code"] = "AWS_MASKER_7001",
+      ["bodies"] = {
+        ["anthropic"] = "{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"AWS_MASKER_7001: the upstream API cannot be reached\"}}",
+        ["openai-chat"] = "{\"error\":{\"message\":\"AWS_MASKER_7001: the upstream API cannot be reached\",\"type\":\"server_error\",\"param\":null,\"code\":\"AWS_MASKER_7001\"}}",
+        ["openai-responses"] = "{\"error\":{\"message\":\"AWS_MASKER_7001: the upstream API cannot be reached\",\"type\":\"server_error\",\"param\":null,\"code\":\"AWS_MASKER_7001\"}}",
+        ["other"] = "{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"AWS_MASKER_7001: the upstream API cannot be reached\"}}",
+      },
+    },
   },
   ["answers"] = {
     ["ndjson"] = {

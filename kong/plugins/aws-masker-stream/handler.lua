@@ -68,6 +68,8 @@ local function marked()
   if mark and mark.stream then
     ngx.ctx.buffered_proxying = nil -- what the Python plugin's `response` phase would restore whole, at the end
     kong.ctx.plugin.mark = not mark.observed and mark or nil
+  elseif mark and not mark.observed then
+    kong.ctx.plugin.collected = mark.api
   end
   return mark ~= nil
 end
@@ -80,6 +82,15 @@ function Handler:access()
   elseif not passes then
     return refuse "NotMasked"
   end
+end
+
+-- Where the API breaks off in an answer that Kong collects, Kong sends an error of its own under the API's status, which
+-- may be 200, and the Python plugin's `response` does not run (kong/init.lua, `res.truncated`). Nothing else ends that
+-- way without a `buffered_status`: what Kong collects is not proxied before all plugins let it pass.
+local function is_cut()
+  local ctx = ngx.ctx
+  return ctx.KONG_PROXIED and not ctx.buffered_status and kong.response.get_source() == "exit"
+    and kong.response.get_status() < 400
 end
 
 local function prepare(own, mark)
@@ -100,7 +111,9 @@ end
 function Handler:header_filter()
   local own = kong.ctx.plugin
   local mark = own.mark
-  if not mark then
+  if own.collected and is_cut() then
+    return refuse("UpstreamUnreachable", own.collected)
+  elseif not mark then
     return
   end
   local well, answer = pcall(prepare, own, mark)

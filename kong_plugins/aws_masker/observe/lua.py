@@ -61,6 +61,6 @@ def _refused(request: str, api: str, name: str) -> RequestRecord | None:
         outcome=error.code,
         status=error.status,
         time=time.time(),
-        sent=error is errors.RestoreFailed,
+        sent=error in (errors.RestoreFailed, errors.UpstreamUnreachable),
         guarded=error is errors.NotMasked,
     )
