@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kong_plugins.aws_masker.detect.detector import Detector
-from kong_plugins.aws_masker.detect.spans import Span, run_end
+from kong_plugins.aws_masker.detect.spans import Span, ends_clean, run_end, run_start
 
 BUCKET_CHARS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 """Capitals and underscores were allowed in us-east-1 until 2018, and such buckets still exist."""
@@ -27,18 +27,34 @@ def bucket_span(text: bytes, start: int) -> Sequence[Span]:
     )
 
 
+def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
+    if text[start : start + 1] != b"-":
+        return bucket_span(text, end)
+    begin = run_start(text, start, BUCKET_CHARS, 64)  # `acme-ap-cu6u383zrwrj6z7biz4obdh8r49uhusw2b-s3alias`
+    return (Span(begin, start, "bucket", spread=True),) if start - begin >= 16 and ends_clean(text, end) else ()
+
+
 DETECTOR = Detector(
     name="bucket",
     families=("bucket",),
-    summary="S3 buckets in `s3://` URIs",
-    pattern=rb"[sS]3[an]?(?:://|%3[Aa]%2[Ff]%2[Ff]|:\\{1,3}/\\{1,3}/)",
-    find=lambda text, _start, end: bucket_span(text, end),
+    summary="S3 buckets in `s3://` URIs, and the aliases of access points",
+    pattern=rb"[sS]3[an]?(?:://|%3[Aa]%2[Ff]%2[Ff]|:\\{1,3}/\\{1,3}/)|-s3alias",
+    find=_find,
     bare=False,
     positives=(
         "aws s3 cp x s3://«acme-prod-logs»/2024/ --recursive",
         "s3a://«acme.data»/x and s3://«acme_old_Bucket».",
         r'"s3:\/\/«acme-prod-logs»\/x"',
         "s3%3A%2F%2F«acme-prod-logs»%2Fx",
+        "alias «acme-ap-cu6u383zrwrj6z7biz4obdh8r49uhusw2b»-s3alias",
     ),
-    negatives=("s3://${BUCKET}/x", "s3://<bucket>/key", "s3://$BUCKET", "s3:// ", "s3://ab", "s3://arn:aws:s3:::"),
+    negatives=(
+        "s3://${BUCKET}/x",
+        "s3://<bucket>/key",
+        "s3://$BUCKET",
+        "s3:// ",
+        "s3://ab",
+        "s3://arn:aws:s3:::",
+        "the-s3alias",
+    ),
 )

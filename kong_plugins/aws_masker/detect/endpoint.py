@@ -14,6 +14,7 @@ from typing import NamedTuple
 from kong_plugins.aws_masker.detect.bucket import bucket_span
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import REGION, Pattern
+from kong_plugins.aws_masker.detect.resource_id import ANY_PREFIX as RESOURCE_PREFIXES
 from kong_plugins.aws_masker.detect.spans import ALNUM, HOST_CHARS, Span, run_end, run_start
 
 _LONGEST_HOST = 253
@@ -196,6 +197,23 @@ def _vpce(host: Host, index: int) -> Iterator[Span]:
             yield host.span(at, "endpoint", skip=label.index(b"-", begin + 5) + 1, spread=True)
 
 
+def _unknown_service(host: Host, index: int) -> Iterator[Span]:
+    """Yield what looks like a customer's own before the name of a service that has no rule: letters with digits."""
+    named = [at for at in range(index + 1) if not _is_public(host.labels[at].value)]
+    for at in named[:-1]:
+        value = host.labels[at].value
+        digits = len(value) - len(value.translate(None, b"0123456789"))
+        if len(value) >= 6 and 0 < digits < len(value) and not _OF_NOBODY.fullmatch(value):
+            yield host.span(at, "endpoint", spread=True)
+
+
+_OF_NOBODY = Pattern(
+    rb"(?:ec2|ip)-[0-9A-Za-z-]+|[a-z]{3,5}[0-9]-az[0-9]|s3-?[a-z0-9-]*|route53[a-z-]*|compute-[0-9]|api\.?v?[0-9]|(?:"
+    + RESOURCE_PREFIXES
+    + rb")-[0-9a-f]{8,17}"
+)
+"""Labels with a detector of their own, zones, and names of services."""
+
 _RULES: dict[bytes, Rule] = {
     b"s3": _s3, b"s3-accesspoint": _access_point, b"s3-control": _access_point, b"s3-object-lambda": _access_point,
     b"rds": _database, b"docdb": _database, b"neptune": _database, b"redshift": _database,
@@ -247,7 +265,7 @@ def _read(host: bytes, suffix: bytes) -> tuple[tuple[Label, ...], int, Rule] | N
         rule = _rule(labels[index].value.lower())
         if rule is not None:
             return tuple(labels[: index + 1]), index, rule
-    return None
+    return (tuple(labels), len(labels) - 1, _unknown_service) if len(labels) > 1 else None
 
 
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
@@ -294,11 +312,17 @@ DETECTOR = Detector(
         "https://«abcdefghijklmnopqrstuvwxyz0123456».lambda-url.eu-west-1.on.aws/",
         "«d111111abcdef8».cloudfront.net",
         "https%3A%2F%2F«acme-prod-logs».s3.amazonaws.com%2Fkey",
+        "https://«25b4ae02».route53-recovery-cluster.us-west-2.amazonaws.com/v1",
+        "«logs-in-cmghifkzgsjdtngpnnic5dkevu».us-east-1.osis.amazonaws.com",
+        "«web-03e0899cd551e863e».«7d67968».vpc-lattice-svcs.us-east-1.on.aws",
     ),
     negatives=(
         "ec2.amazonaws.com sts.eu-west-1.amazonaws.com s3.amazonaws.com",
         "https://bedrock-runtime.us-west-2.amazonaws.com/model",
         "cloudfront.net amazonaws.com",
         "https://dynamodb.us-east-1.amazonaws.com",
+        "models-v2-lex.us-east-1.amazonaws.com route53domains.us-east-1.amazonaws.com",
+        "streams.dynamodb.eu-west-1.amazonaws.com",
+        "portal.sso.us-east-1.amazonaws.com use1-az4.compute.us-east-1.amazonaws.com",
     ),
 )
