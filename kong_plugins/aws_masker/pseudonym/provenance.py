@@ -16,6 +16,7 @@ Maker = Literal["own", "foreign", "unknown"]
 CUSTOM = "custom"
 _PUBLIC_V4 = tuple(b"%d" % octet for octet in range(240, 248))
 _DIGITS = frozenset(b"234567")
+_HEX = b"0123456789abcdef"
 
 
 def maker_of(prf: Prf, placeholder: bytes) -> Maker:
@@ -34,8 +35,8 @@ def maker_of(prf: Prf, placeholder: bytes) -> Maker:
         return "foreign"
     for head, shape in forms:
         payload = placeholder[len(head) :].replace(b"-", b"")
-        # a name with a digit in it: `function-internationalise` is a word
-        named = shape.is_base32 and head.endswith(b"-")
+        # a name with a digit in it: `function-internationalise` is a word, and what is all hex digits may be an id
+        named = shape.is_base32 and head.endswith(b"-") and payload.strip(_HEX)
         if named and len(payload) == shape.length and not _DIGITS.isdisjoint(payload):
             return "foreign"
     return "unknown"
