@@ -55,7 +55,13 @@ _KEPT = frozenset(
 )
 _WITHOUT_TYPES = frozenset((b"sns", b"sqs", b"codecommit", b"codepipeline"))
 """Services whose ARNs name the resource right behind the account id."""
-_PUBLIC_ROLES = (b"AWSServiceRoleFor", b"AWSReservedSSO_")
+_PUBLIC_ROLES = (b"AWSServiceRoleFor",)
+_PERMISSION_SET = b"AWSReservedSSO_"
+_OF_AWS = Pattern(
+    rb"(?:(?:AWS)?(?:Administrator|PowerUser|ReadOnly|ViewOnly|SystemAdministrator|DatabaseAdministrator|SecurityAudit)"
+    rb"(?:Access)?|Billing|DataScientist|NetworkAdministrator|SupportUser|ServiceCatalog[A-Za-z]+Access)_"
+)
+"""Permission sets that IAM Identity Center offers; all others have names that a customer gave."""
 _PUBLIC_TYPES = frozenset((b"foundation-model", b"default-prompt-router", b"system-defined-inference-profile"))
 _VERSION = Pattern(rb"(?:v?[0-9]{1,6}|\$?LATEST)")
 _ADDED = Pattern(rb"-(?:[0-9A-Za-z]{6}|resource-[a-z2-7]{16}|AWSRESOURCE[A-Z2-7]{20})\z")
@@ -85,6 +91,9 @@ def _pieces(start: int, value: bytes, family: str) -> Iterator[Span]:
     """Yield the span of a name, or of its literal pieces if it holds wildcards."""
     if value.endswith(b".fifo"):
         value = value[:-5]  # says what kind of queue or topic it is
+    if value.startswith(_PERMISSION_SET):
+        own = _own_part(value)
+        start, value = start + own, value[own:]
     if b"*" not in value and b"?" not in value:
         yield Span(start, start + len(value), family, spread=True)
         return
@@ -138,6 +147,11 @@ def _names(service: bytes, rest: bytes, start: int) -> Iterator[Span]:
             yield from _pieces(begin, value, "resource" if _UUID.fullmatch(value) else family)
         if family not in ("loggroup", "role", "user", "policy"):
             family = "resource"  # what follows the name belongs to it, but is something else
+
+
+def _own_part(value: bytes) -> int:
+    """Return where a customer's own part of a permission set's role begins: `AWSReservedSSO_NAME_0123456789abcdef`."""
+    return len(_PERMISSION_SET) + max(0, _OF_AWS.match(value[len(_PERMISSION_SET) :]))
 
 
 def _whole_rest(kind: bytes, rest: bytes, start: int) -> Iterator[Span]:
@@ -224,7 +238,10 @@ DETECTOR = Detector(
         "arn:aws:sqs:us-east-1:«210987654321»:«jobs».fifo, and",
         "arn%3Aaws%3Aiam%3A%3A«210987654321»%3Arole%2F«deploy-prod»",
         r'"arn:aws:iam::«210987654321»:role\/«team»\/«deploy-prod»"',
+        "arn:aws:iam::«210987654321»:role/«ops-7»,Allow",
         "arn:aws:iam::«210987654321»:root",
+        "arn:aws:iam::«210987654321»:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_«ops-x_0123456789abcdef»",
+        "arn:aws:sts::«210987654321»:assumed-role/AWSReservedSSO_AdministratorAccess_«0123456789abcdef»/«jane@x.example»",
         "arn:aws:lambda:eu-west-1:«210987654321»:layer:«acme-layer-1»",
         "arn:aws:s3:eu-west-1:«210987654321»:accesspoint/«acme-reports»",
         "s3://arn:aws:s3:eu-west-1:«210987654321»:accesspoint/«acme-reports»",

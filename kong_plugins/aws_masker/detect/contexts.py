@@ -92,7 +92,7 @@ CONTEXTS = (
         ("load balancer name", "load balancer names", "target group name", "target group names"),
         ("load balancer", "elb name", "alb name"),
     ),
-    Context("keypair", ("key pair name", "key pair", "ssh key name", "key names"), ("key name",)),
+    Context("keypair", ("key pair name", "key pair", "ssh key name", "key name"), ()),
     Context("distribution", ("distribution id", "cloudfront distribution id"), ()),
     Context(
         "resource",

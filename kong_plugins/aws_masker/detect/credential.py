@@ -6,6 +6,7 @@ it says so, and otherwise where its characters are as mixed as those of random b
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -51,7 +52,23 @@ def _looks_random(value: bytes) -> bool:
         and value.count(b"/") <= 3
         and entropy(value) > _ENTROPY
         and _changes(value) >= _FEWEST_CHANGES
+        and _letters_in_words(value) < _MOST_IN_WORDS
+        and not _is_encoded_text(value)
     )
+
+
+_MOST_IN_WORDS = 18
+"""Small letters in runs of four and more; 40 random characters have 3 +- 3, names of classes and paths 20 and more."""
+_ONLY_SMALL = bytes(byte if 97 <= byte <= 122 else 32 for byte in range(256))
+
+
+def _letters_in_words(value: bytes) -> int:
+    return sum(len(run) for run in value.translate(_ONLY_SMALL).split() if len(run) >= 4)
+
+
+def _is_encoded_text(value: bytes) -> bool:
+    """Tell whether `value` is base64 of printable text: 30 random bytes are that once in 10**13."""
+    return b64decode(value).isascii() and b64decode(value).decode("ascii").isprintable()
 
 
 _ESCAPED = ((b"\\\\/", b"/"), (b"\\/", b"/"), *((code, b"/") for code in (b"\\u002F", b"\\u002f", b"%2F", b"%2f")))
@@ -115,6 +132,8 @@ SECRET_KEY = Detector(
         "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==",
         "com/amazonaws/services/s3/model/AmazonS3Exc",
         "PolicyV1beta1RuntimeClassStrategyOptions",
+        "[x](docs/V1alpha2PodGroupResourceClaimStatus.md)",
+        '"!UGF0aWVuY2UgaXMgdGhlIGtleSB0byBzdWNjZXNz"',
     ),
 )
 

@@ -16,7 +16,7 @@ from kong_plugins.aws_masker.detect.contexts import CONTEXTS
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.separators import SEPARATOR
-from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end
+from kong_plugins.aws_masker.detect.spans import ALNUM, Span, look_back, run_end, run_start
 from kong_plugins.aws_masker.detect.words import is_literal_word, is_reference, is_word
 
 
@@ -46,7 +46,14 @@ _KEY = Pattern(_KEY_PATTERN.encode())
 _NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
 _LONGEST = 255
 _QUOTES = b"\"'`"
-_HOST_SUFFIXES = (b".amazonaws.com", b".amazonaws.com.cn", b".on.aws", b".cloudfront.net", b".internal")
+_HOST_SUFFIXES = (
+    b".amazonaws.com",
+    b".amazonaws.com.cn",
+    b".on.aws",
+    b".cloudfront.net",
+    b".internal",
+    b".googleapis.com",
+)
 """A host name has detectors of its own, which leave its public parts alone."""
 
 
@@ -107,7 +114,7 @@ def _is_certain(found: _Found) -> bool:
     """Decide whether what stands behind the key is a name."""
     name = found.name
     mark = found.separator.strip(b" \t\r\n\\n" + _QUOTES)
-    if is_literal_word(name) or is_reference(name) or _is_somebody_elses(found, mark):
+    if is_literal_word(name) or is_reference(name) or _is_somebody_elses(found, mark) or _is_program_text(found, mark):
         return False
     if mark == b"," and not found.is_flag:  # getenv("KEY", "value"); else a list of words
         before = found.text[max(0, found.key - 48) : found.key].rpartition(b"\n")[2]
@@ -142,6 +149,69 @@ def _is_literal(found: _Found, mark: bytes) -> bool:
     return not _code_like(found)
 
 
+_OTHER_WORDS = (
+    *(b"execu", b"por", b"edi", b"varia", b"mu", b"prin", b"accep", b"adap", b"arc", b"sub"),
+    *(b"resource", b"Resource", b"action", b"zone", b"address", b"agent", b"response"),
+    *(b"resource_", b"action_", b"zone_", b"address_", b"agent_", b"response_"),
+)
+"""Beginnings of words and of other clouds' keys that end like a key: `executable_name`, `resourceGroupName`."""
+_OTHER_CLOUDS = Pattern(rb"(?:resource|data) \"(?:google|azurerm|azuread|azapi)_")
+_BLOCK = 2048
+"""Bytes before a key in which the block that it stands in begins."""
+
+
+def _is_program_text(found: _Found, mark: bytes) -> bool:
+    """Tell whether key and value are an identifier, a call or an alternation of a program, and no name of AWS's."""
+    name, text = found.name, found.text
+    key = _key(found)
+    before = text[max(0, found.key - 48) : found.key]
+    whole = before[run_start(before, len(before), _KEY_CHARS, 48) :] + key
+    if before.endswith(_OTHER_WORDS) or _is_named_after(name, whole) or name.endswith((b".html", b".")):
+        return True
+    plain = b"-" not in name and not any(48 <= byte <= 57 for byte in name)
+    if key.islower() and before.endswith(b"_") and (mark.startswith(b"(") or plain):
+        # register_role("title-reference"), use_function_name="group_concat"
+        return _KEYS[key.translate(None, b"_-").lower()][0] in (("role", "function") if b"_" in key else ("role",))
+    if found.separator == b"|":  # `Database|DataSessionID|Topic`
+        return plain
+    if b"[" in mark and b"= " in found.separator and _is_parameter(found):  # const functionNames = ["parse"
+        return plain
+    if not found.quoted:
+        return _is_expression(found, mark)
+    return mark == b"=" and (name.startswith(b"roles/") or _is_of_another_cloud(found))
+
+
+def _is_named_after(name: bytes, key: bytes) -> bool:
+    """Tell whether a value repeats its key: 'default-role': 'default-role', domain_names = ["DOMAIN_NAME"]."""
+    last = name.rpartition(b".")[2] if b"." in name else name
+    return last.lower().rstrip(b"s") == key.lower().rstrip(b"s")
+
+
+def _is_of_another_cloud(found: _Found) -> bool:
+    """Tell whether the key stands in a Terraform block of Google's or Azure's that has nothing of AWS's in it."""
+    before = look_back(found.text, found.key, _BLOCK)
+    block = before[max(before.rfind(b'\nresource "'), before.rfind(b'\ndata "')) + 1 :]
+    return _OTHER_CLOUDS.match(block) > 0 and b"aws" not in block and b"\n}" not in block
+
+
+def _is_expression(found: _Found, mark: bytes) -> bool:
+    """Tell whether an unquoted value is a property, a type, a keyword or a part of an address."""
+    last = found.name.rpartition(b".")[2] if b"." in found.name else b""
+    if (
+        last == _key(found)
+        or (len(found.name) <= 3 and b" " in found.separator)
+        or (last[:1].isupper() and not last.isupper() and last.isalpha())
+    ):
+        return True  # queue: options.queue, role = roles.ExpressionRole
+    if found.text[found.end : found.end + 1] == b"#":  # roles.html#math
+        return True
+    if mark not in (b"=", b"=>") or b" " not in found.separator:
+        return False
+    kind = found.name.partition(b".")[0] if b"." in found.name else b""
+    return b"_" in kind or (_key(found).isupper() and not found.line_ends)  # = azurerm_resource_group.main.name
+
+
+_KEY_CHARS = bytes(sorted(ALNUM)) + b"_-"
 _BEFORE_ATTRIBUTE = b"\x00 \t\"'+-~_abcdefghijklmnopqrstuvwxyz0123456789"
 """The text's begin, a diff's or a plan's sign, or the beginning of a variable's name."""
 
@@ -172,7 +242,9 @@ def _code_like(found: _Found) -> bool:
     name = found.name
     plain = b"-" not in name and not any(48 <= byte <= 57 for byte in name)
     if found.separator.endswith(b"= "):  # blanks as in program text: a hyphen makes it no identifier
-        return not found.line_ends or (b"-" not in name and (not found.strong or (plain and name.islower())))
+        return not found.line_ends or (
+            b"-" not in name and (not found.strong or (plain and (name.islower() or name.isupper())))
+        )
     if b"." in name and b"-" not in name and not found.line_ends:  # queue: _queue2.default,
         return True
     return plain and not found.line_ends and not found.separator.strip(b" ").startswith(b"|")
@@ -257,6 +329,10 @@ DETECTOR = Detector(
         '"StackNames": ["«orders-prod»", "«orders-test»"], "CacheClusterIds": ["«sessions-1»"]',
         'resource "aws_db_instance" "x" {\n  identifier = "«orders-7»"\n',
         'os.getenv("LOG_BUCKET", "«acme-prod-logs»")',
+        'task_role = "«deploy-prod»"; lambda_function_name = "«billing_worker»"; |bucket|«acme-logs»|',
+        'resource "google_x" "y" {\n}\nx {\n  secret_name = "«db-pass»"\n',
+        'resource "google_storage_transfer_job" "x" {\n  aws_s3_data_source {\n    bucket_name = "«acme-logs»"\n',
+        'function_names = ["«billing_worker»"]; const functionNames = ["«billing-7»"]',
     ),
     negatives=(
         "bucket = aws_s3_bucket.logs.id",
@@ -282,6 +358,18 @@ DETECTOR = Detector(
         '"BUCKET", "DATETIME_DIFF2"',
         "sort(key=lambda: x2)",
         '<div role="doc-abstract2">',
+        'executable_name = "python3.exe"; "xlink:arcrole": "xlinkArcrole"; table_name = "compilers." + name',
+        "'default-role': 'default-role', _role: docs/ref/roles.html#math",
+        "register_canonical_role('title-reference', f); spatial_function_name(\"DistanceSphere\")",
+        'func(use_function_name="group_concat")',
+        "'DataTopic|Database|DataSessionID|Topic|DDETerminate'",
+        'const apiFunctionNames = ["formatWithCursor"]; AT_RULE_NAMES = new Set([])',
+        "{ queue: animation.opts.queue\n}; role = roles.ExpressionElementRole,",
+        "    table_name = TABLENAMEDEFAULT\n",
+        '"attribute.project_name" = "assertion.project_name", domain_names = ["DOMAIN_NAME"], table_name = k2\n',
+        'resource_group_name = "vm-rg-1"; "resourceGroupName": "vm-rg-1"; role = "roles/run.developer2"',
+        'resource "google_secret_manager_secret" "x" {\n  secret_id = "db-pass"\n',
+        "group_name = azurerm_resource_group.main2.name\nsource = github.com/x/logging-bucket:v57.0.0-tf\n",
     ),
     bare=False,
 )

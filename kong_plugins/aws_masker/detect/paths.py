@@ -47,8 +47,8 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     name = text[end:stop]
     if len(name) < 2 or (is_word(name) and not any(part in anchor for part in _CERTAIN)):
         return ()
-    if family == "alias" and (name == b"aws" or not starts_clean(text, start)):
-        return ()  # keys that AWS manages
+    if family == "alias" and (name == b"aws" or text[start - 1 : start] == b"/" or not starts_clean(text, start)):
+        return ()  # keys that AWS manages; folders
     return (Span(end, stop, family, spread=True),)
 
 
@@ -89,6 +89,7 @@ DETECTOR = Detector(
         "dynamodb.Table(name)",
         "s3/buckets/",
         "alias/aws/s3",
+        "webpack/alias/react-dom-server",
         "Table('users')",
     ),
     bare=False,

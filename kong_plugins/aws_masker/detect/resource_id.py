@@ -43,6 +43,8 @@ ANY_PREFIX = _ALTERNATION.encode()
 
 PATTERN = rf"(?:{_ALTERNATION})-[0-9a-f]{{8,41}}".encode()
 
+DATE = Pattern(rb"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?:[0-9]{4}|[0-9]{6})?")
+"""A day, or a day and a time: `key-20240131` is nobody's id."""
 _UUID_GOES_ON = Pattern(rb"-[0-9a-fA-F]{4}-")
 _LENGTHS = {8, 17}
 _FURTHER_LENGTHS = {17, 32}
@@ -50,18 +52,22 @@ _FURTHER = frozenset(one.encode() for one in (*LONG_PREFIXES, "fleet"))
 _LONG_PREFIXES = (b"fsmt", b"fsap", b"fs")
 
 
+def _fits(prefix: bytes, digits: int) -> bool:
+    """Tell whether ids of `prefix` have so many digits."""
+    if prefix == b"s":  # Transfer Family; `s-12345678` is somebody's style sheet
+        return digits == 17
+    if prefix in _FURTHER:
+        return digits in _FURTHER_LENGTHS or (digits == 8 and prefix == b"fleet")
+    return digits in _LENGTHS or (prefix in _LONG_PREFIXES and digits <= 40)
+
+
 def find(text: bytes, start: int, end: int) -> Sequence[Span]:
     """Return the span of the candidate, if it is an id."""
     prefix, _, digits = text[start:end].rpartition(b"-")
-    if prefix == b"s" and len(digits) != 17:  # Transfer Family; `s-12345678` is somebody's style sheet
+    if not _fits(prefix, len(digits)) or not ends_clean(text, end) or not starts_clean(text, start):
         return ()
-    further = prefix in _FURTHER and len(digits) in _FURTHER_LENGTHS
-    if len(digits) == 8 and prefix in _FURTHER and prefix != b"fleet":
-        return ()
-    if not further and len(digits) not in _LENGTHS and not (prefix in _LONG_PREFIXES and len(digits) <= 40):
-        return ()
-    if not ends_clean(text, end) or not starts_clean(text, start):
-        return ()
+    if digits.isdigit() and (DATE.fullmatch(digits) or text[max(0, start - 2) : start] == b")+"):
+        return ()  # (a<<10)+i-56613888: program text without blanks
     if len(digits) == 8 and _UUID_GOES_ON.match(text[end : end + 6]) > 0:
         return ()  # `key-0123abcd-...`: a UUID behind a word
     return (Span(start, end, "ec2_instance" if prefix.decode() in INSTANCE_PREFIXES else "resource_id"),)
@@ -90,6 +96,8 @@ DETECTOR = Detector(
         "i-0123456789ABCDEF0",
         "job-0123abcd queue-deadbeef",
         "key-0123abcd-4567-89ab-cdef-0123456789ab",
+        "key-20240131 snap-20240229",
+        "t:(t<<10)+i-56613888}",
         "vpc-id subnet-group sg-default i-am",
     ),
 )

@@ -47,7 +47,6 @@ _ELSEWHERE = Pattern(
 )
 """What another detector finds by its own shape, or refuses for a reason of its own."""
 
-_DATE = Pattern(rb"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?:[0-9]{4}|[0-9]{6})?")
 _CASE_AT_RANDOM = Pattern(rb"[0-9A-Za-z]+[A-Z][a-z][A-Z][0-9A-Za-z]*")
 _KINDS = bytes(
     32 if 97 <= byte <= 122 else 33 if 65 <= byte <= 90 else 34 if 48 <= byte <= 57 else byte for byte in range(256)
@@ -64,7 +63,7 @@ def _changes(value: bytes) -> int:
 def _is_id(value: bytes) -> bool:
     """Tell whether `value` is a prefix and something random."""
     prefix, _, rest = value.rpartition(b"-")
-    if prefix in _OF_OTHERS or not _SHORTEST <= len(rest) <= _LONGEST or _DATE.fullmatch(rest):
+    if prefix in _OF_OTHERS or not _SHORTEST <= len(rest) <= _LONGEST or resource_id.DATE.fullmatch(rest):
         return False
     digits = len(rest) - len(rest.translate(None, b"0123456789"))
     changes = _changes(rest)

@@ -51,7 +51,7 @@ _TEMPLATE = Pattern(
     + _NOUNS
     + rb"[-_](?:name|id)"
 )
-_VERSION = Pattern(rb"v?[0-9]+(?:\.[0-9A-Za-z]+)*|0x[0-9A-Fa-f]+")
+_VERSION = Pattern(rb"v?[0-9]+(?:\.[0-9A-Za-z]+)*|v[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.]+)?|0x[0-9A-Fa-f]+")
 _REGION = Pattern(REGION + rb"[a-z]?")
 _LITERALS = frozenset(
     b"true false none null nil yes no on off default string str int bool float bytes object number boolean value "
