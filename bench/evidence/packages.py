@@ -22,5 +22,12 @@ KUBERNETES = ("kubernetes", "kubernetes-validate", "kubernetes-asyncio")
 """Packages of PyPI with manifests or API descriptions of Kubernetes."""
 HCL = ("python-hcl2", "pyhcl")
 """Source archives with HCL in their tests."""
+TERRAFORM = (
+    "GoogleCloudPlatform/cloud-foundation-fabric",
+    "aztfmod/terraform-azurerm-caf",
+    "hashicorp/terraform-provider-azurerm",
+    "terraform-google-modules/terraform-docs-samples",
+)
+"""Repositories with Terraform for Google Cloud and Azure: no package of PyPI or npm holds much of it."""
 ENGLISH = ("textblob", "nltk", "docutils", "sympy")
 """Source archives with prose: documents, and books in their tests."""

@@ -37,9 +37,9 @@ def code(text: str) -> str:
 HEAD = """# Evidence
 
 `python -m bench.evidence --write` fetches the corpora, measures and writes this page; `--only` measures a part anew. It
-needs `pip install -e '.[dev,evidence]'`, npm and the package registries. No figure is typed in by hand, and every value
-quoted comes from a public package or a generator. The settings are the defaults. What each part was measured at stands
-at its end.
+needs `pip install -e '.[dev,evidence]'`, npm, git, the package registries and GitHub. No figure is typed in by hand,
+and every value quoted comes from a public package or repository or a generator. The settings are the defaults. What
+each part was measured at stands at its end.
 """
 
 
@@ -82,8 +82,9 @@ def recall(
         "each request or answer, is masked by itself. Goals: 99.5 % of values with a shape, 95 % of names.\n\n"
         "### Documents nobody here wrote\n\n",
         table(("corpus", "values", "masked", "recall"), [_corpus_row(*item) for item in by_corpus.items()]),
-        f"\nNot counted: {left_out.get('stand-ins', 0):,} stand-ins such as `my-bucket`, whole private ranges and "
-        f"names that AWS gives, and {left_out.get('plain words', 0):,} plain words such as `test` where a name stands: "
+        f"\nNot counted: {left_out.get('stand-ins', 0):,} stand-ins such as `my-bucket`, `keypair_name` or a key's own "
+        "name, constants in ARNs such as `object` and `LATEST`, whole private ranges and names that AWS gives, and "
+        f"{left_out.get('plain words', 0):,} plain words such as `test` where a name stands: "
         "masking each of them wherever it stands would take words out of sentences.\n\n",
         _families(whole, truth.KIND),
         "\n### Requests and answers made from botocore's models\n\nFor one operation in three, of every service.\n\n",
@@ -163,9 +164,12 @@ def precision(found: Mapping[str, Found], session: Session | str) -> str:
     columns = ("corpus", "files", "MB", "findings", "private addresses", "others a MB", "at most 1")
     parts = [
         "\n## Precision\n\nTexts that have nothing to do with AWS. A finding is a value masked in a file, once "
-        "per file; of each package at most 3 MB. Private addresses are what they look like (`10.0.0.1` in an example "
+        "per file; of each package or repository at most 3 MB. Private addresses are what they look like (`10.0.0.1` in an example "
         "is one); the others should not be.\n\n",
         table(columns, rows),
+        "\nFiles of Terraform variables name resources of other clouds behind the very keys that AWS's have "
+        '(`secret_name = "vmadmin-password"`) and nothing beside them tells whose they are: a name that goes out '
+        "unmasked would be worse than one that comes back unmasked.\n",
         f"\nOf the files that changed, {parsed:,} compiled or parsed before; all but {len(broken)} do after, and come "
         "back byte for byte, whole and in random pieces.\n\n",
         *(f"- {code(one)}\n" for one in broken),

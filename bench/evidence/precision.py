@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import hcl2
@@ -111,6 +112,7 @@ _PARSERS: dict[str, tuple[str, _Parse]] = {
     ".yml": ("YAML", _yaml),
     ".hcl": ("HCL", lambda text: hcl2.loads(text.decode())),
     ".tf": ("HCL", lambda text: hcl2.loads(text.decode())),
+    ".tfvars": ("HCL", lambda text: hcl2.loads(text.decode())),
 }
 
 
@@ -151,6 +153,7 @@ def corpora(store: Store) -> dict[str, Callable[[], Texts]]:
                     break
                 yield f"{package}/{name}", text
 
+    hcl = frozenset({".tf", ".hcl"})
     manifests = frozenset({".yaml", ".yml", ".json", ".py", ".tpl", ".md", ".ts"})
     return {
         "CPython's standard library": standard_library,
@@ -158,5 +161,10 @@ def corpora(store: Store) -> dict[str, Callable[[], Texts]]:
         f"sources of {len(packages.NPM)} packages of npm": lambda: of(store.npm, packages.NPM, packages.SOURCES),
         "English prose": lambda: of(store.sdist, packages.ENGLISH, packages.PROSE),
         "Kubernetes": lambda: of(store.wheel, packages.KUBERNETES, manifests),
-        "Terraform and HCL": lambda: of(store.sdist, packages.HCL, frozenset({".tf", ".hcl"}), aside="aws"),
+        "Terraform and HCL": lambda: chain(
+            of(store.sdist, packages.HCL, hcl, aside="aws"), of(store.git, packages.TERRAFORM, hcl, aside="aws")
+        ),
+        "Terraform's variables for Azure and Google Cloud": lambda: of(
+            store.git, packages.TERRAFORM, frozenset({".tfvars"}), aside="aws"
+        ),
     }

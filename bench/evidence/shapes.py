@@ -175,7 +175,7 @@ class Service:
             match = _ARN.fullmatch(self._of_aws(pattern, text or ""))
             if match and len(match[0]) <= min(200, shape.get("max", 200)):
                 return _arn_parts(match)
-        service = self._signing if self._signing != "s3" else "s3tables"  # a bucket's ARN has no account
+        service = _OTHER_ARNS.get(self._signing, self._signing)
         text = f"arn:aws:{service}:eu-west-1:{self._digits()}:{self._rng.choice(_KINDS)}/{self._a_name()}"
         match = _ARN.fullmatch(text)
         return _arn_parts(match) if match and self._allows(shape, text) else None
@@ -261,6 +261,8 @@ def _matches(pattern: str, text: str) -> bool:
 
 
 _PARTITIONS = ("aws", "aws", "aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-eusc")
+_OTHER_ARNS = {"s3": "s3tables", "execute-api": "apigateway"}
+"""A bucket's ARN has no account; one of execute-api ends in a path that says what is called, and names nothing."""
 _KINDS = ("resource", "app", "job", "instance", "project", "workspace", "environment")
 
 
@@ -271,8 +273,12 @@ def _whole(family: str, text: str) -> _Made:
 def _arn_parts(match: re.Match[str]) -> _Made:
     name = match[2].rpartition("/")[2]
     parts = [(ARN_ACCOUNT, *match.span(1))]
-    if len(name) >= 4:
-        parts.append((ARN_RESOURCE, match.end(2) - len(name), match.end(2)))
+    start = match.end(2) - len(name)
+    name = name.removesuffix(".fifo")  # says what kind of queue or topic it is
+    if (
+        len(name) >= 4 and name not in ("default", "root") and not re.fullmatch(r"[0-9]{1,6}", name)
+    ):  # a version or a time
+        parts.append((ARN_RESOURCE, start, start + len(name)))
     return _Made(match[0], tuple(parts))
 
 

@@ -1,4 +1,4 @@
-"""The corpora: packages from PyPI and npm, fetched by their ordinary clients and unpacked into a folder, once."""
+"""The corpora: packages of PyPI and npm and repositories, fetched by their ordinary clients into a folder, once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class NotFetchedError(Exception):
 
 
 class Store:
-    """A folder of unpacked packages, each under `pypi/NAME`, `sdist/NAME` or `npm/NAME`."""
+    """A folder of packages and repositories, each under `pypi/NAME`, `sdist/NAME`, `npm/NAME` or `git/OWNER+NAME`."""
 
     def __init__(self, root: Path = CACHE) -> None:
         self.root = root
@@ -41,6 +41,22 @@ class Store:
         if npm is None:
             raise NotFetchedError(f"{name}: npm is not installed")
         return self._unpacked("npm", name, [npm, "pack", "--silent", name])
+
+    def git(self, name: str) -> Path:
+        """Return the folder of a public repository of GitHub, `OWNER/NAME`, as it is now."""
+        folder = self.root / "git" / name.replace("/", "+")
+        done = folder.with_name(folder.name + ".archive")
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            print(f"fetching {name} ...", file=sys.stderr)
+            _run(["git", "clone", "--quiet", "--depth=1", f"https://github.com/{name}.git", "."], folder, name)
+            commit = subprocess.run(
+                ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
+            ).stdout
+            done.write_text(f"{name}@{commit[:12]}")
+        self.versions[f"git/{name}"] = done.read_text()
+        return folder
 
     def _unpacked(self, kind: str, name: str, command: list[str]) -> Path:
         folder = self.root / kind / name.replace("/", "+")

@@ -39,6 +39,9 @@ _IS = rf"{_Q}\s*:\s*{_Q}"
 _OCTETS = "{2,3}"
 _NAME = r"(?P<value>[A-Za-z0-9][A-Za-z0-9._/-]{3,}?)(?:\.fifo)?"
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_CONSTANT = r"[a-z]{2}-[a-z]+-\d_|AWSReservedSSO_"
+"""What AWS puts before a name: a pool's region, a permission set's mark."""
+_PRIVATE = r"10|192\.168|172\.(?:1[6-9]|2\d|3[01])"
 _ARN = r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:"
 
 SHAPED = "values with a shape"
@@ -49,7 +52,8 @@ _TRUTH: dict[str, dict[str, str]] = {
         "EC2-style id": rf"(?<![A-Za-z0-9-])(?:{_PREFIXES})-(?P<value>{_HEX}){_EDGE}(?!-[0-9a-f]{{4}}-)",
         "account id in an ARN": _ARN + r"(?P<value>[0-9]{12}):",
         "resource in an ARN": _ARN
-        + r"[0-9]{12}:[A-Za-z-]+[/:](?:[A-Za-z0-9+=,.@_-]+/)*(?:[a-z]{2}-[a-z]+-\d_)?(?P<value>[A-Za-z0-9_.-]{4,})",
+        + r"[0-9]{12}:[A-Za-z-]+[/:](?:[A-Za-z0-9+=,.@_-]+/)*"
+        + rf"(?:{_CONSTANT})?(?P<value>[A-Za-z0-9_.-]{{4,}})",
         "bucket in an ARN": r"arn:aws[a-z-]*:s3:::(?P<value>[a-z0-9][a-z0-9.-]+[a-z0-9])",
         "account id under its key": rf"{_Q}\w*(?:[aA]ccount(?:Id)?|[oO]wner(?:Id)?){_IS}(?P<value>[0-9]{{12}}){_Q}",
         "account id behind a flag": r"--(?:(?:target-)?account-id|owner-id|source-account)[ =](?P<value>[0-9]{12})\b",
@@ -64,13 +68,13 @@ _TRUTH: dict[str, dict[str, str]] = {
         "SQS URL": r"\.amazonaws\.com/(?P<value>[0-9]{12}/[A-Za-z0-9_-]+)",
         "KMS key under its key": rf"{_Q}(?:KeyId|KmsKeyId|KMSMasterKeyID){_Q}\s*:\s*{_Q}(?P<value>{_UUID}){_Q}",
         "hosted zone": r"hostedzone/(?P<value>Z[A-Z0-9]{12,31})\b",
-        "private address": rf"{_Q}(?P<value>(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d+){_OCTETS}(?:/\d+)?){_Q}",
+        "private address": rf"(?<!ersion{_Q}: ){_Q}(?P<value>(?:{_PRIVATE})(?:\.\d+){_OCTETS}(?:/\d+)?){_Q}",
         "Cognito pool": rf"{_Q}[a-z]{{2}}-[a-z]+-\d_(?P<value>[A-Za-z0-9]{{9}}){_Q}",
     },
     NAMES: {
-        "name under its key": rf"{_Q}(?:{_NAME_KEYS}){_Q}\s*:\s*{_Q}{_NAME}{_Q}",
+        "name under its key": rf"{_Q}(?P<key>{_NAME_KEYS}){_Q}\s*:\s*{_Q}{_NAME}{_Q}",
         "name behind a flag": rf"--(?:{_FLAGS})[ =]\"?{_NAME}(?=[\s\"']|$)",
-        "name of a keyword argument": rf"\b(?:{_NAME_KEYS})={_Q}{_NAME}{_Q}",
+        "name of a keyword argument": rf"\b(?P<key>{_NAME_KEYS})={_Q}{_NAME}{_Q}",
     },
 }
 KIND: dict[str, str] = {family: kind for kind, families in _TRUTH.items() for family in families}
@@ -78,14 +82,24 @@ _PATTERNS = {family: re.compile(one.encode()) for families in _TRUTH.values() fo
 
 _STAND_IN = re.compile(
     rb"(?i)(?:my[-_]?(?:[a-z0-9]+-)*(?:group|asg|balancer|key|pair|keypair|cluster|function|bucket|table|role|stack|queue|"
-    rb"topic|layer|db|instance|project|nodegroup|logs|user|policy|alarm|stream|secret|repo|service|template)|"
-    rb".*EXAMPLE.*|some_.*|a{9}|(?:cluster|instance)-id|AWSServiceRole.*|10\.0\.0\.0/8|172\.16\.0\.0/12|192\.168\.0\.0/16|aws-.*|your-.*|aws/.*|default)"
+    rb"topic|layer|db|instance|project|nodegroup|logs|user|policy|alarm|stream|secret|repo|service|template|"
+    rb"application|repository|access-point)(?:-name)?|some_.*|1234|object|LATEST|"
+    rb".*EXAMPLE.*|a{9}|(?:cluster|instance)-id|AWSServiceRole.*|10\.0\.0\.0/8|172\.16\.0\.0/12|192\.168\.0\.0/16|aws-.*|your-.*|aws/.*|default)"
 )
-"""What examples write for "put yours here", whole private ranges, and AWS's own names."""
+"""What examples write for "put yours here", whole private ranges, AWS's own names, and constants in ARNs."""
+_STAND_IN_NAME = re.compile(rb"(?:some|the)[-_].*|[a-z]+_name|KeyValue")
+"""The same where only a name can stand: `KeyName="keypair_name"`."""
 _ALWAYS = frozenset({"access key id", "secret access key", "session token", "bucket in an ARN"})
 """Families in which a value counts even if it looks like a stand-in."""
 _HOSTS = (b".amazonaws.com", b".cloudfront.net")
 _SUFFIXES = frozenset({".rst", ".json", ".py", ".yaml", ".yml", ".template", ".tf", ".md", ".txt", ".toml", ".cfg"})
+
+
+def _is_stand_in(match: re.Match[bytes], kind: str) -> bool:
+    value = match["value"]
+    if kind == NAMES and (_STAND_IN_NAME.fullmatch(value) or match.groupdict().get("key") == value):
+        return True  # "EndpointName": "EndpointName"
+    return _STAND_IN.fullmatch(value) is not None
 
 
 def values(text: bytes, left_out: Counter[str]) -> list[Value]:
@@ -94,7 +108,7 @@ def values(text: bytes, left_out: Counter[str]) -> list[Value]:
     for family, pattern in _PATTERNS.items():
         for match in pattern.finditer(text):
             value = match["value"]
-            if family not in _ALWAYS and _STAND_IN.fullmatch(value):
+            if family not in _ALWAYS and _is_stand_in(match, KIND[family]):
                 left_out["stand-ins"] += 1
             elif KIND[family] == NAMES and value.endswith(_HOSTS):
                 continue  # counted as a host
