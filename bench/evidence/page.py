@@ -164,8 +164,8 @@ def precision(found: Mapping[str, Found], session: Session | str) -> str:
     columns = ("corpus", "files", "MB", "findings", "private addresses", "others a MB", "at most 1")
     parts = [
         "\n## Precision\n\nTexts that have nothing to do with AWS. A finding is a value masked in a file, once "
-        "per file; of each package or repository at most 3 MB. Private addresses are what they look like (`10.0.0.1` in an example "
-        "is one); the others should not be.\n\n",
+        "per file; of each package or repository at most 3 MB. Private addresses are what they look like (`10.0.0.1` "
+        "in an example is one); the others should not be.\n\n",
         table(columns, rows),
         "\nFiles of Terraform variables name resources of other clouds behind the very keys that AWS's have "
         '(`secret_name = "vmadmin-password"`) and nothing beside them tells whose they are: a name that goes out '

@@ -199,7 +199,7 @@ def _is_expression(found: _Found, mark: bytes) -> bool:
     last = found.name.rpartition(b".")[2] if b"." in found.name else b""
     if (
         last == _key(found)
-        or (len(found.name) <= 3 and b" " in found.separator)
+        or (len(found.name) <= 2 and mark == b"=")
         or (last[:1].isupper() and not last.isupper() and last.isalpha())
     ):
         return True  # queue: options.queue, role = roles.ExpressionRole
@@ -332,6 +332,7 @@ DETECTOR = Detector(
         'task_role = "«deploy-prod»"; lambda_function_name = "«billing_worker»"; |bucket|«acme-logs»|',
         'resource "google_x" "y" {\n}\nx {\n  secret_name = "«db-pass»"\n',
         'resource "google_storage_transfer_job" "x" {\n  aws_s3_data_source {\n    bucket_name = "«acme-logs»"\n',
+        "db_name: «db1»\ntable_name: «t-2»\n",
         'function_names = ["«billing_worker»"]; const functionNames = ["«billing-7»"]',
     ),
     negatives=(
