@@ -46,6 +46,13 @@ _NUMBER_BEFORE = Pattern(rb"[0-9]{12}" + _NEXT + rb"$")
 _PATH_BEFORE = (b"AWSLogs/", b"awslogs/", b"::", b"accounts/", b"account/", b"aws-account-", b"aws://", b"account=")
 _REGION_BEHIND = Pattern(rb"-(?:[a-z]{2}|us-gov|us-iso[a-z]?)-[a-z]{4,14}-[0-9]\b")
 _REGION_BEFORE = Pattern(rb"(?:[a-z]{2}|us-gov|us-iso[a-z]?)-[a-z]{4,14}-[0-9]-$")
+_NAME_BEFORE = Pattern(
+    rb"(?:^|[^0-9A-Za-z.-])(?:[0-9a-z.]{0,24}-){0,5}(?:buckets?|logs?|logging|trails?|cloudtrail|config|state|tfstate|"
+    rb"terraform|artifacts?|assets|templates?|aws|s3|codebuild|codepipeline|athena|glue|datalake|backups?|"
+    rb"prod|production|dev|stage|staging|account|results|inventory)-$"
+)
+"""Names that people end with their account's id, so that nobody else has them: `acme-logs-210987654321`."""
+_DATE = Pattern(rb"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{4}")
 _ACCOUNT_BEHIND = Pattern(rb" ?\((?:[A-Za-z0-9_-]{1,20} ){0,2}acc(?:oun)?t\)")
 _BEHIND = (b".signin.aws", b".dkr.ecr", b".dkr-ecr", b" eni-", b":role/", b":user/", b":root", b":function:")
 
@@ -77,7 +84,9 @@ def _certain(text: bytes, start: int, end: int) -> bool:
     if text.startswith((b" (", b"("), end) and _ACCOUNT_BEHIND.match(text[end : end + 48]) > 0:
         return True
     if text[start - 1 : start] == b"-" and (
-        _REGION_BEHIND.match(text[end : end + 28]) > 0 or _REGION_BEFORE.search(text[max(0, start - 30) : start])
+        _REGION_BEHIND.match(text[end : end + 28]) > 0
+        or _REGION_BEFORE.search(text[max(0, start - 30) : start])
+        or (_NAME_BEFORE.search(text[max(0, start - 64) : start]) and not _DATE.fullmatch(text[start:end]))
     ):
         return True
     return _listed(text, start)
@@ -114,6 +123,7 @@ DETECTOR = Detector(
         '{"valuesToAdd": ["«210987654321»"], "add": {"items": [{"userId": "«310987654321»"}]}}',
         "aws ec2 modify-snapshot-attribute --user-ids «210987654321» «310987654321»",
         'modify-image-attribute --launch-permission "Add=[{UserId=«210987654321»}]"',
+        '"Name": "config-bucket-«210987654321»", acme-terraform-state-«310987654321»/x',
         "«210987654321» (prod account), [profile «321098765432»_Admin], AWSReservedSSO_Admin_1a2b3c4d/«432109876543»",
     ),
     negatives=(
@@ -124,5 +134,6 @@ DETECTOR = Detector(
         "0x210987654321ff",
         '{"Id": 210987654321, "Uid": "210987654321", "orderId": "310987654321", "passedBy": 210987654321}',
         "account opened, order number 210987654321",
+        "backup-202401311259 order-210987654321 the-logs-210987654321x",
     ),
 )

@@ -136,6 +136,8 @@ CONTEXTS = (
                 "subnet group name",
                 "cache parameter group name",
             ),
+            *("account alias", "account aliases", "inference profile name", "db cluster parameter group"),
+            *("db cluster parameter group name", "snapshot identifier", "snapshot name"),
             *("rest api id", "api id", "detector id", "broker id", "user pool client id"),
             *("flow name", "broker name", "workspace name", "directory name", "file system id", "access point name"),
         ),
