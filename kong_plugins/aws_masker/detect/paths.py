@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from kong_plugins.aws_masker.detect.bucket import bucket_span
 from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end, starts_clean
 from kong_plugins.aws_masker.detect.words import is_word
 
@@ -34,6 +35,8 @@ _CERTAIN = (b"repos/", b"/aws/lambda/", b"/aws/rds/")
 """Behind these even an ordinary word is a name."""
 
 _NAME_CHARS = bytes(sorted(ALNUM)) + b"._-"
+_KEY_BEFORE = Pattern(rb"(?i)(?:alias|key)[a-z_-]{0,12}[^0-9a-z/]{0,8}$")
+"""Says that the alias is one of KMS, where it may hold slashes."""
 _SLASH = rb"(?:/|\\{1,3}/|%2[Ff])"
 
 
@@ -42,12 +45,15 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     family = next(family for part, family in _FAMILIES if part in anchor)
     if family == "bucket" and b"import" not in anchor:
         return bucket_span(text, end)
-    stop = run_end(text, end, _NAME_CHARS)
-    stop -= len(text[end:stop]) - len(text[end:stop].rstrip(b".-_"))
+    of_a_key = family == "alias" and _KEY_BEFORE.search(text[max(0, start - 24) : start]) is not None
+    stop = run_end(text, end, _NAME_CHARS + b"/" if of_a_key else _NAME_CHARS)
+    stop -= len(text[end:stop]) - len(text[end:stop].rstrip(b".-_/"))
     name = text[end:stop]
     if len(name) < 2 or (is_word(name) and not any(part in anchor for part in _CERTAIN)):
         return ()
-    if family == "alias" and (name == b"aws" or text[start - 1 : start] == b"/" or not starts_clean(text, start)):
+    if family == "alias" and (
+        name == b"aws" or name.startswith(b"aws/") or text[start - 1 : start] == b"/" or not starts_clean(text, start)
+    ):
         return ()  # keys that AWS manages; folders
     return (Span(end, stop, family, spread=True),)
 
@@ -81,6 +87,7 @@ DETECTOR = Detector(
         'dynamodb.Table("«orders-7»")',
         "tail /aws/lambda/«billing» and /aws/rds/instance/«orders»/error",
         "key alias/«billing-prod»",
+        '"AliasName": "alias/«acme/glue/encrypted»" --target-key-id alias/«acme/s3»',
         "terraform import aws_s3_bucket.logs «acme-prod-logs»",
     ),
     negatives=(
@@ -89,6 +96,7 @@ DETECTOR = Detector(
         "dynamodb.Table(name)",
         "s3/buckets/",
         "alias/aws/s3",
+        '"AliasName": "alias/aws/s3"',
         "webpack/alias/react-dom-server",
         "Table('users')",
     ),

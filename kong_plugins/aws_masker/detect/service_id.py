@@ -20,7 +20,7 @@ from kong_plugins.aws_masker.detect.spans import ALNUM, Span, escape_ends_at, ru
 
 _PREFIXES = frozenset(
     b"a ai alloc app as benalloc benappl c ch compliance-inquiry ctx customer-agreement d da dc drs eng env g gs hrc "
-    b"import le m o p pac pacinv partner pma pprofile pprofiletask prod rte sub t w wsa wsca wsi wsinst wsipg "
+    b"import le m o p pa pac pacinv partner pma pprofile pprofiletask prod rte sub t w wsa wsca wsi wsinst wsipg "
     b"wspool".split()
 ) | {
     prefix.encode()
@@ -71,6 +71,8 @@ def _is_id(value: bytes) -> bool:
         if digits == len(rest):
             return digits >= 8
         return changes >= 2 and (digits > 0 or (_CASE_AT_RANDOM.fullmatch(rest) and 3 * changes > len(rest)))
+    if len(rest) >= 12 and 0 < digits < len(rest) and not rest.strip(b"0123456789abcdef"):
+        return True  # hex digits, and more of them than a commit is shortened to
     return digits >= 2 and len(rest) >= 8 and changes >= 4
 
 
@@ -157,7 +159,7 @@ DETECTOR = Detector(
         "the workspace id `«ws-fs0qkfga4x47»` is",
         "|  WorkspaceId  |  «ws-fs0qkfga4x47»  |",
         '"VpcId": "«vpc-im7910pv»", "InstanceId": "«i-0123456789abcdef0»"',
-        '"ThingId": "«thing-9a56yoqYxU2»"',
+        '"ThingId": "«thing-9a56yoqYxU2»", "ConfigId": "«rqlc-fb017689395648d1»"',
     ),
     negatives=(
         'id="section-heading1" data-id="col-md-10" id="menu-item-1234567"',
