@@ -149,12 +149,13 @@ def _is_literal(found: _Found, mark: bytes) -> bool:
     return not _code_like(found)
 
 
-_OTHER_WORDS = (
-    *(b"execu", b"por", b"edi", b"varia", b"mu", b"prin", b"accep", b"adap", b"arc", b"sub"),
+_OTHER_WORDS = (b"execu", b"por", b"edi", b"varia", b"mu", b"prin", b"accep", b"adap", b"arc", b"sub")
+"""Beginnings of words that end like a key: `executable_name`, `arcrole`."""
+_OTHER_THINGS = (
     *(b"resource", b"Resource", b"action", b"zone", b"address", b"agent", b"response"),
     *(b"resource_", b"action_", b"zone_", b"address_", b"agent_", b"response_"),
 )
-"""Beginnings of words and of other clouds' keys that end like a key: `executable_name`, `resourceGroupName`."""
+"""What groups, policies and pools of other clouds are of: `resourceGroupName`."""
 _OTHER_CLOUDS = Pattern(rb"(?:resource|data) \"(?:google|azurerm|azuread|azapi)_")
 _BLOCK = 2048
 """Bytes before a key in which the block that it stands in begins."""
@@ -162,16 +163,10 @@ _BLOCK = 2048
 
 def _is_program_text(found: _Found, mark: bytes) -> bool:
     """Tell whether key and value are an identifier, a call or an alternation of a program, and no name of AWS's."""
-    name, text = found.name, found.text
-    key = _key(found)
-    before = text[max(0, found.key - 48) : found.key]
-    whole = before[run_start(before, len(before), _KEY_CHARS, 48) :] + key
-    if before.endswith(_OTHER_WORDS) or _is_named_after(name, whole) or name.endswith((b".html", b".")):
-        return True
+    name, key = found.name, _key(found)
     plain = b"-" not in name and not any(48 <= byte <= 57 for byte in name)
-    if key.islower() and before.endswith(b"_") and (mark.startswith(b"(") or plain):
-        # register_role("title-reference"), use_function_name="group_concat"
-        return _KEYS[key.translate(None, b"_-").lower()][0] in (("role", "function") if b"_" in key else ("role",))
+    if _is_of_other_words(found, key, mark.startswith(b"("), plain) or name.endswith((b".html", b".")):
+        return True
     if found.separator == b"|":  # `Database|DataSessionID|Topic`
         return plain
     if b"[" in mark and b"= " in found.separator and _is_parameter(found):  # const functionNames = ["parse"
@@ -179,6 +174,18 @@ def _is_program_text(found: _Found, mark: bytes) -> bool:
     if not found.quoted:
         return _is_expression(found, mark)
     return mark == b"=" and (name.startswith(b"roles/") or _is_of_another_cloud(found))
+
+
+def _is_of_other_words(found: _Found, key: bytes, call: bool, plain: bool) -> bool:
+    """Tell whether what stands before the key makes it another word, or another thing's."""
+    before = found.text[max(0, found.key - 48) : found.key]
+    family = _KEYS[key.translate(None, b"_-").lower()][0]
+    if before.endswith(_OTHER_WORDS) or (before.endswith(_OTHER_THINGS) and family in ("group", "policy", "resource")):
+        return True
+    own = (call and key == b"role") or ((call or plain) and key == b"function_name")
+    if own and before.endswith(b"_"):
+        return True  # register_role("title-reference"), use_function_name="group_concat"
+    return _is_named_after(found.name, before[run_start(before, len(before), _KEY_CHARS, 48) :] + key)
 
 
 def _is_named_after(name: bytes, key: bytes) -> bool:
@@ -329,7 +336,8 @@ DETECTOR = Detector(
         '"StackNames": ["«orders-prod»", "«orders-test»"], "CacheClusterIds": ["«sessions-1»"]',
         'resource "aws_db_instance" "x" {\n  identifier = "«orders-7»"\n',
         'os.getenv("LOG_BUCKET", "«acme-prod-logs»")',
-        'task_role = "«deploy-prod»"; lambda_function_name = "«billing_worker»"; |bucket|«acme-logs»|',
+        'resource_bucket_name = "«acme-logs»"; x',
+        'task_role = "«PayrollDeployer»"; lambda_function_name = "«billing_worker»"; |bucket|«acme-logs»|',
         'resource "google_x" "y" {\n}\nx {\n  secret_name = "«db-pass»"\n',
         'resource "google_storage_transfer_job" "x" {\n  aws_s3_data_source {\n    bucket_name = "«acme-logs»"\n',
         "db_name: «db1»\ntable_name: «t-2»\n",
