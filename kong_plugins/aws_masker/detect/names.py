@@ -45,6 +45,8 @@ _KEY = Pattern(_KEY_PATTERN.encode())
 
 _NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
 _LONGEST = 255
+_LOOK_BACK = 48
+"""Bytes before a key that tell what it is the key of."""
 _QUOTES = b"\"'`"
 _HOST_SUFFIXES = (
     b".amazonaws.com",
@@ -67,6 +69,13 @@ class _Found(NamedTuple):
     strong: bool
     start: int
     end: int
+
+    def cut_out(self) -> _Found:
+        """Return the same with no more text around it than is looked at, but for assignments; see `_BLOCK`."""
+        base = max(0, self.key - _LOOK_BACK)
+        return self._replace(
+            text=self.text[base : self.end + 2], key=self.key - base, start=self.start - base, end=self.end - base
+        )
 
     @property
     def name(self) -> bytes:
@@ -117,7 +126,7 @@ def _is_certain(found: _Found) -> bool:
     if is_literal_word(name) or is_reference(name) or _is_somebody_elses(found, mark) or _is_program_text(found, mark):
         return False
     if mark == b"," and not found.is_flag:  # getenv("KEY", "value"); else a list of words
-        before = found.text[max(0, found.key - 48) : found.key].rpartition(b"\n")[2]
+        before = found.text[max(0, found.key - _LOOK_BACK) : found.key].rpartition(b"\n")[2]
         return _key(found).isupper() and b"env" in before.lower() and not is_word(name)
     if found.is_flag or (mark == b"=" and _key(found).isupper()):  # --key value, --key=value, KEY=value
         return found.strong or not is_word(name)
@@ -126,6 +135,10 @@ def _is_certain(found: _Found) -> bool:
     ):  # "FunctionName": "main"
         return len(name) >= 3 or not is_word(name)
     return not is_word(name) and _is_literal(found, mark)
+
+
+_is_certain_again = lru_cache(maxsize=1 << 12)(_is_certain)
+"""Logs and answers of AWS's repeat keys, names and what stands around them."""
 
 
 def _is_somebody_elses(found: _Found, mark: bytes) -> bool:
@@ -178,14 +191,14 @@ def _is_program_text(found: _Found, mark: bytes) -> bool:
 
 def _is_of_other_words(found: _Found, key: bytes, call: bool, plain: bool) -> bool:
     """Tell whether what stands before the key makes it another word, or another thing's."""
-    before = found.text[max(0, found.key - 48) : found.key]
+    before = found.text[max(0, found.key - _LOOK_BACK) : found.key]
     family = _KEYS[key.translate(None, b"_-").lower()][0]
     if before.endswith(_OTHER_WORDS) or (before.endswith(_OTHER_THINGS) and family in ("group", "policy", "resource")):
         return True
     own = (call and key == b"role") or ((call or plain) and key == b"function_name")
     if own and before.endswith(b"_"):
         return True  # register_role("title-reference"), use_function_name="group_concat"
-    return _is_named_after(found.name, before[run_start(before, len(before), _KEY_CHARS, 48) :] + key)
+    return _is_named_after(found.name, before[run_start(before, len(before), _KEY_CHARS, _LOOK_BACK) :] + key)
 
 
 def _is_named_after(name: bytes, key: bytes) -> bool:
@@ -225,7 +238,7 @@ _BEFORE_ATTRIBUTE = b"\x00 \t\"'+-~_abcdefghijklmnopqrstuvwxyz0123456789"
 
 def _is_attribute(found: _Found, mark: bytes) -> bool:
     """Tell whether `identifier`, a word of every grammar and licence, is Terraform's: `identifier = "orders"`."""
-    before = found.text[max(0, found.key - 48) : found.key].rpartition(b"\n")[2]
+    before = found.text[max(0, found.key - _LOOK_BACK) : found.key].rpartition(b"\n")[2]
     return (
         mark in (b"=", b":")
         and _key(found).islower()
@@ -276,7 +289,7 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     quoted = separator[-1:] in (b'"', b"'", b"`")
     behind = _read(text, end, quoted)
     found = _Found(text, start, separator, known[1], end, behind)
-    if behind == end or not _is_certain(found):
+    if behind == end or not (_is_certain(found) if b"=" in separator else _is_certain_again(found.cut_out())):
         return ()
     spans = [Span(end + _public_prefix(found.name), behind - 5 * found.name.endswith(b".fifo"), known[0], spread=True)]
     if separator.rstrip(_QUOTES + b"\\ \t\r\n").endswith(b"[") or (found.is_flag and text[stop - 1] in b"sS"):
