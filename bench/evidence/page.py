@@ -85,7 +85,8 @@ def recall(
         f"\nNot counted: {left_out.get('stand-ins', 0):,} stand-ins such as `my-bucket`, `keypair_name` or a key's own "
         "name, constants in ARNs such as `object` and `LATEST`, whole private ranges and names that AWS gives, and "
         f"{left_out.get('plain words', 0):,} plain words such as `test` where a name stands: "
-        "masking each of them wherever it stands would take words out of sentences.\n\n",
+        "masking each of them wherever it stands would take words out of sentences. What stands under a key that ends "
+        'in `Version` (`"osVersion": "10.0.19044"`) is no address.\n\n',
         _families(whole, truth.KIND),
         "\n### Requests and answers made from botocore's models\n\nFor one operation in three, of every service.\n\n",
         _families(generated, dict.fromkeys(shapes.SHAPED, truth.SHAPED)),

@@ -186,7 +186,7 @@ def _is_program_text(found: _Found, mark: bytes) -> bool:
         return plain
     if not found.quoted:
         return _is_expression(found, mark)
-    return mark == b"=" and (name.startswith(b"roles/") or _is_of_another_cloud(found))
+    return mark == b"=" and (b"roles/" in name or _is_of_another_cloud(found))
 
 
 def _is_of_other_words(found: _Found, key: bytes, call: bool, plain: bool) -> bool:
