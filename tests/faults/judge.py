@@ -145,10 +145,8 @@ def _is_right(request: Request, said: str, sent: Sent) -> bool:
 def _begins(request: Request, said: str, sent: Sent) -> bool:
     """Whether `said` is a beginning of the right answer; its last word may be a piece of a placeholder."""
     text = text_of(request.tenant, request.number, request.size)
-    if len(said) <= len(text):
-        sure = said[: max(said.rfind(" "), said.rfind("\n"), said.rfind("/"), said.rfind(":")) + 1]
-        return text.startswith(sure) or sent.masked.startswith(said)
-    return said.startswith(text)
+    sure = said[: max(said.rfind(" "), said.rfind("\n"), said.rfind("/"), said.rfind(":")) + 1]
+    return said.startswith(text) or text.startswith(sure) or sent.masked.startswith(said)
 
 
 def read(api: str, stream: bytes) -> tuple[str, bool, str]:

@@ -41,6 +41,11 @@ def _cut_event() -> Got:
     return Got(200, whole.body + rest, "broken")
 
 
+def _half_address() -> Got:
+    """A stream that broke off in the placeholder of the last address, which is longer than the address."""
+    return _stream(_TEXT.rpartition(" ")[0] + " 10.172.132.", ended="broken", stop=False)
+
+
 def _error(body: object, status: int = 503) -> Got:
     return Got(status, orjson.dumps(body))
 
@@ -55,6 +60,7 @@ _CODE = {"type": "error", "error": {"type": "api_error", "message": "AWS_MASKER_
         (_stream(f"{_TEXT}\nforeign vpc-1"), {"stream": True}, "right"),
         (_stream(_TEXT[:60], ended="broken", stop=False), {"stream": True}, "broken off, and known to be"),
         (_cut_event(), {"stream": True}, "broken off, and known to be"),
+        (_half_address(), {"stream": True}, "broken off, and known to be"),
         (_error(_CODE), {}, "AWS_MASKER_2001"),
         (_error({"message": "An unexpected error occurred"}), {}, "Kong's own 503"),
         (Got(ended="broken"), {}, "connection error"),
