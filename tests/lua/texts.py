@@ -40,7 +40,20 @@ MAPPING |= ACCOUNTS
 """Values with all that JSON escapes, and a lone surrogate."""
 
 _HYPHENS = st.sampled_from(
-    (b"-", b"\\-", b"\\\\-", b"\\\\\\-", b"&#45;", b"&#x2D;", b"&#x2d;", b"&hyphen;", b"\xe2\x80\x90", b"\xe2\x80\x91")
+    (
+        b"-",
+        b"\\-",
+        b"\\\\-",
+        b"\\\\\\-",
+        b"&#45;",
+        b"&#x2D;",
+        b"&#x2d;",
+        b"&hyphen;",
+        b"\xe2\x80\x90",
+        b"\xe2\x80\x91",
+        b"\xe2\x80\x93",
+        b"\xe2\x88\x92",
+    )
 )
 _BREAKS = st.sampled_from((b"\n", b"\r\n", b"\n    ", b"\n> ", b"\n |\t"))
 

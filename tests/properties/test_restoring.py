@@ -134,10 +134,11 @@ _TOLD = [p for p in random.Random(7).sample(_PLACEHOLDERS, 80) if p[:1].isalpha(
 
 @pytest.mark.parametrize("placeholder", _TOLD, ids=lambda p: p.decode()[:14])
 def test_the_changes_of_models_are_undone(placeholder: bytes) -> None:
-    r"""Markdown's `\-`, `\.` and `\_`, HTML entities and a line break inside are undone, cut anywhere."""
+    r"""Markdown's `\-`, `\.` and `\_`, HTML entities and typographers' dashes are undone, cut anywhere."""
     value = _MAPPING[placeholder].value
     text = placeholder.decode()
     changed = [text.replace("-", "\\-").replace(".", "\\."), text.replace("-", "&#45;"), text.replace("/", "&#x2F;")]
+    changed += [text.replace("-", chr(dash)) for dash in (0x2010, 0x2011, 0x2013, 0x2212)]
     changed += [f"`{text}`", f"**{text}**", html.escape(f"<{text}>"), f'"{text}"']
     for told in changed:
         assert value in restore(f"see {told} ok".encode(), _LOOKUP), told

@@ -1,6 +1,6 @@
 """Where in a text a placeholder may stand, and where its beginning may stand at the text's end.
 
-Models change what they repeat: `I-0C4E...`, `bucket\\-k7q2...`, `bucket&#45;k7q2...`, a non-breaking hyphen, a line
+Models change what they repeat: `I-0C4E...`, `bucket\\-k7q2...`, `bucket&#45;k7q2...`, a dash, a line
 broken inside. Such spellings are brought to the canonical one before it is looked up; as a lookup needs every
 character of identity and proof, nothing is restored wrongly by that. Account ids and addresses, which have little or
 no proof, are taken only exactly as they are.
@@ -15,8 +15,8 @@ from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import ALNUM, DIGITS, escape_ends_at, run_end
 from kong_plugins.aws_masker.pseudonym.heads import HEADS, OPAQUE_HEAD, forms_at, opaque_lengths
 
-_HYPHEN = rb"(?:\\{0,3}-|&#45;|&#x2[dD];|&hyphen;|\xe2\x80[\x90\x91])"
-_HYPHEN_BEGUN = rb"(?:\\{1,3}|&(?:#(?:45?|x(?:2[dD]?)?)?|h(?:y(?:p(?:h(?:en?)?)?)?)?)?|\xe2(?:\x80)?)"
+_HYPHEN = rb"(?:\\{0,3}-|&#45;|&#x2[dD];|&hyphen;|\xe2\x80[\x90-\x93]|\xe2\x88\x92)"
+_HYPHEN_BEGUN = rb"(?:\\{1,3}|&(?:#(?:45?|x(?:2[dD]?)?)?|h(?:y(?:p(?:h(?:en?)?)?)?)?)?|\xe2[\x80\x88]?)"
 _BREAK = rb"(?:\r?\n[ \t>|]{0,16})"
 _LONGEST = 52
 """Characters of the longest payload or opaque type and payload."""
@@ -134,7 +134,7 @@ def _plain(text: bytes) -> tuple[bytes, list[int] | None]:
             continue
         if byte in _UNESCAPED:
             position += 1
-        else:  # an entity or one of Unicode's hyphens
+        else:  # an entity, or one of Unicode's hyphens and dashes
             position = text.index(b";", position) + 1 if byte == ord("&") else position + 3
             byte = ord("-")
         plain.append(byte)
