@@ -96,8 +96,8 @@ class Masker:
         """Return for each text the spans that would be masked, in order, without overlaps."""
         return self.session().scan(texts)
 
-    def searched(self, window: Window, digest: Callable[[bytes], bytes]) -> _Packed:
-        """Return the window's spans, at once if the same window was searched lately.
+    def searched(self, window: Window, digest: Callable[[bytes], bytes]) -> tuple[_Packed, list[Span]]:
+        """Return the window's spans, packed and as they are, at once if the same window was searched lately.
 
         A conversation with a model is sent as a whole with every turn, so nearly all of a request was searched before.
         What is kept tells no value: `digest` is a keyed hash of one tenant's.
@@ -105,12 +105,14 @@ class Masker:
         name = digest(window.buffer) + digest(window.layout())
         with self._lock:
             found = self._searched.get(name)
-        if found is None:
-            found = _Packed(self._spans(window))
-            if found.size() <= _MEMORY_OF_WINDOWS:
-                with self._lock:
-                    self._searched[name] = found
-        return found
+        if found is not None:
+            return found, found.spans()
+        spans = self._spans(window)
+        packed = _Packed(spans)
+        if packed.size() <= _MEMORY_OF_WINDOWS:
+            with self._lock:
+                self._searched[name] = packed
+        return packed, spans
 
     def _spans(self, window: Window) -> list[Span]:
         """Return the window's spans whose family is switched on and whose value is not on the allowlist."""
@@ -277,8 +279,7 @@ class Session:
         for window in windows(texts):
             size += len(window.buffer)
             kept = [*kept, window] if size <= _SMALL else []
-            packed = self._masker.searched(window, self._digest)
-            spans = packed.spans()
+            packed, spans = self._masker.searched(window, self._digest)
             searched.append(spans if size <= _SMALL else packed)
             self._learn(window.buffer, spans, values, certain)
             del window  # it may be large, and is about to be made anew

@@ -37,9 +37,9 @@ class _Pass:
 
     def __init__(self, detectors: Sequence[Detector]) -> None:
         self._detectors = tuple(detectors)
-        self._search = Pattern(
+        self._pattern = Pattern(
             b"|".join(b"(?:" + d.pattern + b")" for d in self._detectors), any(d.characters for d in self._detectors)
-        ).search
+        )
         self._owners = re2.Set.FullMatchSet(options()) if len(self._detectors) > 1 else None
         if self._owners is not None:
             for detector in self._detectors:
@@ -49,10 +49,12 @@ class _Pass:
 
     def spans(self, text: bytes) -> Iterator[Span]:
         """Yield spans, which may overlap."""
-        search, owners_of = self._search, self._owners_of
+        search, owners_of = self._pattern.searcher(text), self._owners_of
         position = 0
-        while (found_at := search(text, position)) is not None:
-            start, end = found_at
+        while True:
+            start, end = search(position)
+            if start < 0:
+                return
             candidate = text[start:end]
             if len(candidate) == 36 and _is_uuid(candidate):
                 candidate = _ANY_UUID  # logs are full of them, no two the same, and none to be told from another
@@ -85,17 +87,25 @@ def _rank(span: Span) -> tuple[int, bool, int]:
 
 def resolve(spans: Iterable[Span]) -> list[Span]:
     """Return `spans` without overlaps, in order of place, by the rule in the module's docstring."""
-    ordered = sorted({span for span in spans if span.end > span.start})
     chosen: list[Span] = []
-    cluster: list[Span] = []
-    reach = -1
-    for span in ordered:
-        if span.start >= reach and cluster:
-            chosen += _resolve_cluster(cluster) if len(cluster) > 1 else cluster
-            cluster.clear()
-        cluster.append(span)
-        reach = max(reach, span.end)
-    return chosen + _resolve_cluster(cluster)
+    cluster: list[Span] = []  # the last one chosen, once another overlaps it, and all that overlap
+    reach = 0
+    for span in sorted(spans):
+        start, end = span[0], span[1]
+        if start >= end:
+            continue
+        if start >= reach:
+            if cluster:
+                chosen += _resolve_cluster(cluster)
+                cluster = []
+            chosen.append(span)
+            reach = end
+        else:
+            cluster = cluster or [chosen.pop()]
+            if span != cluster[-1]:
+                cluster.append(span)
+            reach = max(reach, end)
+    return chosen + _resolve_cluster(cluster) if cluster else chosen
 
 
 def _resolve_cluster(cluster: list[Span]) -> list[Span]:

@@ -7,6 +7,8 @@ text, from, to)`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import re2
 
 REGION = (
@@ -52,6 +54,16 @@ class Pattern:
         """Return the span of the first, longest match from `start` on, or None."""
         span: tuple[int, int] = self._match(_Anchor.UNANCHORED, text, start, len(text))[0]
         return None if span == _NOTHING else span
+
+    def searcher(self, text: bytes) -> Callable[[int], tuple[int, int]]:
+        """Return `search` for one text, which gives (-1, -1) for nothing: for the loop that takes most of the time."""
+        match, unanchored, length = self._match, _Anchor.UNANCHORED, len(text)
+
+        def search(start: int) -> tuple[int, int]:
+            span: tuple[int, int] = match(unanchored, text, start, length)[0]
+            return span
+
+        return search
 
     def match(self, text: bytes) -> int:
         """Return where the longest match at the beginning of `text` ends, or -1."""
