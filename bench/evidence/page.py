@@ -260,16 +260,17 @@ _SPEED = f"""
 MB/s, the least time of several runs where a run is short; the same texts in the same run, one after the other. Clean:
 program text without a value. CloudTrail: records of one account, one a line, whose values come again as they do in a
 real trail. All new: the same records, but each of another account, so that nearly no value comes twice: the worst case.
-"{OURS}" sees the text for the first time: it finds and replaces, where `re`, {RE2} and Presidio only find. "{AGAIN}" has seen it, as the
-earlier turns of a conversation. {RE2}: one search for the same patterns with the same engine, which finds candidates.
-detect-secrets has its default plugins; LLM Guard needs torch, so its scanner is run as what it is, detect-secrets with
-LLM Guard's own plugins. The original's algorithm, in Python with the same patterns: pattern by pattern, and for each
-value found a pass over the whole text. One core: seconds of a core, which the machine's other work does not lengthen
-much. Two cores: seconds on the clock, which it does.
+"{OURS}" sees the text for the first time: it finds and replaces, where `re`, {RE2} and Presidio only find. "{AGAIN}"
+has seen it, as the earlier turns of a conversation. {RE2}: one search for the same patterns with the same engine, which
+finds candidates. detect-secrets has its default plugins; LLM Guard needs torch, so its scanner is run as what it is,
+detect-secrets with LLM Guard's own plugins. The original's algorithm, in Python with the same patterns: pattern by
+pattern, and for each value found a pass over the whole text. One core: seconds of a core, which the machine's other
+work does not lengthen much. Two cores: seconds on the clock, which it does. A dash: more than 12 seconds for the text,
+or 5 for two cores.
 
-What stands between {RE2} and the goal for CloudTrail: google-re2's binding takes 1 to 2 microseconds for each match, and
-dense records have a candidate in every 50 bytes, so no more than 25 to 50 MB/s could be had even if finding were all
-there is to do; looking at what stands around each candidate and replacing it are Python on top of that. A dash: more than 12 seconds for the text, or 5 for two cores.
+What stands between {OURS} and the goal for CloudTrail: google-re2's binding takes one to two microseconds for each
+match, and dense records have a candidate in every 50 bytes, so that 25 to 50 MB/s would be all there is if finding
+candidates were all there is to do. Looking at what stands around each of them, and replacing, is Python on top of that.
 
 """
 
