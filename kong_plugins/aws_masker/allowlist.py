@@ -30,6 +30,10 @@ class Allowlist:
         joined = b"|".join(b"(?:" + pattern + b")" for pattern in patterns)
         self._fullmatch = Pattern(joined, characters=True).fullmatch if patterns else None
 
+    def __bool__(self) -> bool:
+        """Tell whether there is anything on it."""
+        return bool(self._exact) or self._fullmatch is not None
+
     def allows(self, value: bytes) -> bool:
         """Tell whether `value` passes unmasked."""
         return value in self._exact or (self._fullmatch is not None and self._fullmatch(value))

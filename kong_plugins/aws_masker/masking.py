@@ -60,7 +60,9 @@ class Masker:
         self._custom = (
             Scanner((), [_custom(one) for one in settings.custom_patterns]) if settings.custom_patterns else None
         )
-        self._allows = lru_cache(_VALUES_AT_HAND)(Allowlist(settings).allows)
+        self._on = self.enabled | {CUSTOM_PREFIX + one.name for one in settings.custom_patterns}
+        self._allowlist = Allowlist(settings)
+        self._allows = lru_cache(_VALUES_AT_HAND)(self._allowlist.allows)
         self._lock = Lock()
         self._searched: LRUCache[bytes, _Packed] = LRUCache(_MEMORY_OF_WINDOWS, _Packed.size)
         self._remembered: LRUCache[str, tuple[Sequence[Entry], Spreader | None]] = LRUCache(_TENANTS_AT_HAND)
@@ -123,7 +125,7 @@ class Masker:
                 own = self._custom.scan(buffer[start:end])
                 spans += [Span(start + span.start, start + span.end, span.family) for span in own]
             spans = resolve(spans)
-        return [span for span in window.own(spans) if self.wants(buffer, span)]
+        return self.wanted(buffer, window.own(spans))
 
     def remembered(self, tenant: str, names: Sequence[Entry]) -> Spreader | None:
         """Return what finds the names that the tenant's memory holds; made anew only for another sequence of them."""
@@ -141,10 +143,12 @@ class Masker:
                 self._remembered[tenant] = known
         return known[1]
 
-    def wants(self, buffer: bytes, span: Span) -> bool:
-        """Tell whether `span` is to be masked by the settings."""
-        on = span.family in self.enabled or span.family.startswith(CUSTOM_PREFIX)
-        return on and not self._allows(buffer[span.start : span.end])
+    def wanted(self, buffer: bytes, spans: Iterable[Span]) -> list[Span]:
+        """Return those of `spans` that are to be masked by the settings."""
+        on = self._on
+        if not self._allowlist:
+            return [span for span in spans if span[2] in on]
+        return [span for span in spans if span[2] in on and not self._allows(buffer[span[0] : span[1]])]
 
 
 @lru_cache(maxsize=4)
@@ -176,11 +180,12 @@ class _Packed:
     """Spans in 12 bytes each, where Python's objects take 150: those of a whole request wait for its last text."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
-        self._families: dict[tuple[str, bool], int] = {}
-        self._flat = array("I")
+        kinds: dict[tuple[str, bool], int] = {}
+        flat: list[int] = []
         for start, end, family, spread in spans:
-            kind = self._families.setdefault((family, spread), len(self._families))
-            self._flat.extend((start, end, kind))
+            flat += (start, end, kinds.setdefault((family, spread), len(kinds)))
+        self._families = kinds
+        self._flat = array("I", flat)
 
     def size(self) -> int:
         """Return how many bytes of memory they take, with what refers to them."""
@@ -289,29 +294,22 @@ class Session:
         spreaders += [remembered] if remembered is not None else []
         for window, found in zip(kept or windows(texts), searched, strict=True):
             spans = found.spans() if isinstance(found, _Packed) else found
-            yield window, self._settled(window, self._spread(window, spans, spreaders), certain)
+            yield window, window.parts(self._settled(window, spans, certain, spreaders))
 
-    def _spread(self, window: Window, spans: list[Span], spreaders: Sequence[Spreader]) -> list[Span]:
-        """Add the places of known names."""
+    def _settled(
+        self, window: Window, spans: list[Span], certain: Mapping[bytes, str], spreaders: Sequence[Spreader]
+    ) -> Iterator[Span]:
+        """Add the places of known names. One name has one family in the whole request."""
         buffer = window.buffer
         found = {span[:3] for span in spans}
         more: list[Span] = []
-        for spreader in spreaders:  # nearly all of it was found already, and is not worth resolving
-            places = window.own(list(spreader.spans(buffer)))
-            more += [span for span in places if span[:3] not in found and self._masker.wants(buffer, span)]
-        return resolve((*spans, *more)) if more else spans
-
-    def _settled(
-        self, window: Window, spans: Iterable[Span], certain: Mapping[bytes, str]
-    ) -> Iterator[tuple[Span, int]]:
-        """Yield what lies in texts. One name has one family in the whole request."""
-        buffer = window.buffer
-        for span, at in window.parts(spans):
-            if span.family in NAME_FAMILIES:
-                family = certain.get(buffer[span.start : span.end], span.family)
-                yield (span if family == span.family else span._replace(family=family)), at
-            else:
-                yield span, at
+        for spreader in spreaders:
+            more += self._masker.wanted(buffer, window.own(list(spreader.spans(buffer, found))))
+        for span in resolve((*spans, *more)) if more else spans:
+            family = span[2]
+            if family in NAME_FAMILIES and (own := certain.get(buffer[span[0] : span[1]], family)) != family:
+                span = span._replace(family=own)  # noqa: PLW2901 - what is found stays as it is in the cache
+            yield span
 
     def _learn(
         self, buffer: bytes, spans: Iterable[Span], values: set[tuple[str, bytes]], certain: dict[bytes, str]

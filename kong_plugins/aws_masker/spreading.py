@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import lru_cache
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
@@ -45,10 +45,12 @@ class Spreader:
             implementation=Implementation.DFA if len(families) <= _FEW else Implementation.ContiguousNFA,
         )
 
-    def spans(self, text: bytes) -> Iterator[Span]:
-        """Yield where a known value stands by itself."""
+    def spans(self, text: bytes, found: Container[tuple[int, int, str]] = ()) -> Iterator[Span]:
+        """Yield where a known value stands by itself, but for what is `found` already, which is nearly all."""
         for index, start, end in self._automaton.find_matches_as_indexes(text):
             family = self._known[index][1]
+            if (start, end, family) in found:
+                continue
             joints = _NAME_JOINTS if family in WORD_FAMILIES else ALNUM
             if end < len(text) and text[end] in joints:
                 continue
