@@ -8,7 +8,8 @@
     │   ├── MalformedBody      not the JSON, NDJSON or UTF-8 it claims       6002   422
     │   ├── BodyTooLarge       over the configured bound                     2004   413
     │   ├── TooManyHeaders     more headers than Kong hands to a plugin      2003   431
-    │   └── UpgradeRefused     another protocol: WebSocket, h2c              2003   426
+    │   ├── UpgradeRefused     another protocol: WebSocket, h2c              2003   426
+    │   └── SignedBody         signed by AWS's SigV4, so it must not change  2005   400
     ├── MaskingFailed          masking itself failed                         2001   503
     ├── NotMasked              a request reached the guard without a mark    5002   503
     ├── VaultUnavailable       mappings cannot be read or kept               1001   503
@@ -93,6 +94,17 @@ class UpgradeRefused(RequestRefused):
 
     status = 426
     wording = "only HTTP/1.1 requests can be masked"
+
+
+class SignedBody(RequestRefused):
+    """The body is under an AWS signature (SigV4) and would have to change. AWS would refuse it too, less clearly."""
+
+    code = "AWS_MASKER_2005"
+    status = 400
+    wording = (
+        "a request signed with AWS SigV4 cannot be masked, as masking changes what is signed; "
+        "use a Bedrock API key, or let a gateway behind the masker sign"
+    )
 
 
 class MaskingFailed(MaskerError):

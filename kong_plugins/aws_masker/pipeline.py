@@ -17,6 +17,7 @@ from kong_plugins.aws_masker.errors import (
     MaskerError,
     MaskingFailed,
     RestoreFailed,
+    SignedBody,
     UnreadableCoding,
     UnsupportedContent,
 )
@@ -30,7 +31,7 @@ from kong_plugins.aws_masker.wire.documents import Documents
 from kong_plugins.aws_masker.wire.headers import ContentType, Shape
 from kong_plugins.aws_masker.wire.jsontext import NotJsonError
 from kong_plugins.aws_masker.wire.jsontext import escaped as json_escaped
-from kong_plugins.aws_masker.wire.providers import Api, api_of, policy_of, refers_to_state
+from kong_plugins.aws_masker.wire.providers import BEDROCK, Api, api_of, policy_of, refers_to_state
 
 
 class Head(NamedTuple):
@@ -62,7 +63,7 @@ class MaskedRequest:
     signed: Mapping[str, int]
     """Values by family that were seen in signed blocks, which must go on as they are."""
     stream: bool = False
-    """Whether the client asks for a stream of events."""
+    """Whether the client asks for a stream of server-sent events."""
     stateful: bool = False
     """Whether the request refers to what the provider keeps: the answer may repeat placeholders not seen in it."""
 
@@ -98,9 +99,11 @@ def _mask_request(head: Head, body: bytes, session: MaskSession, settings: Setti
             masked = _mask_body(api, _content_type(head), plain, session)
             stateful = refers_to_state(plain)
         if masked.body is not None:
+            if wire_headers.is_signed(head.headers):
+                raise SignedBody
             body = codings.encode(masked.body, applied)
             sent = wire_headers.of_changed_body(sent, len(body), coded=True)
-    stream = masked.stream or "stream=true" in head.query.split("&")
+    stream = api not in BEDROCK and (masked.stream or "stream=true" in head.query.split("&"))
     changed = masked.body is not None
     return MaskedRequest(
         api, sent, body, changed, session.mapping, session.known, session.counts, masked.signed, stream, stateful
@@ -209,8 +212,8 @@ class _Placeholders:
 class ResponseRestorer:
     """Restores one answer: feed the upstream's body as it arrives, send on what comes out.
 
-    Streams (SSE, NDJSON, text) come out as they go in. JSON is collected and comes out when it is closed. Anything
-    else, and what cannot be read, passes as the provider's own bytes.
+    Streams (SSE, eventstream, NDJSON, text) come out as they go in. JSON is collected and comes out when it is closed.
+    Anything else, and what cannot be read, passes as the provider's own bytes.
 
     `headers` may be sent at once. An edge that waits for `final` sends better ones: the right Content-Length for JSON,
     the provider's own headers for an answer that did not change or whose coding turned out to be broken.

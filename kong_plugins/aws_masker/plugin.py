@@ -47,7 +47,7 @@ from kong_plugins.aws_masker.text import MaskSession, values_of
 from kong_plugins.aws_masker.vault.choice import vault_of
 from kong_plugins.aws_masker.vault.protocol import Later
 from kong_plugins.aws_masker.wire.headers import refuse_upgrade, values
-from kong_plugins.aws_masker.wire.providers import Api, api_of, error_body
+from kong_plugins.aws_masker.wire.providers import Api, api_of, error_body, error_headers
 
 NAME = "aws-masker"
 Schema = kong_fields()
@@ -280,7 +280,7 @@ def refuse(kong: Any, api: Api, error: Exception, unforeseen: MaskerError, reque
     Returns what the client was told. `request`: its id, as far as it is known.
     """
     shown = error if isinstance(error, MaskerError) else unforeseen
-    kong.response.exit(shown.status, error_body(api, shown), {"Content-Type": "application/json"})
+    kong.response.exit(shown.status, error_body(api, shown), error_headers(api, shown))
     log.warning("request_failed", request=request, api=api.value, code=shown.code, **describe(error))
     return shown
 

@@ -138,7 +138,8 @@ def _rules() -> dict[str, Any]:
     rules = _Rules()
     policies = {}
     for api in Api:
-        policy = providers.policy_of(api)
+        # Bedrock's answers are no server-sent events, so Kong collects them, and the Python plugin restores them.
+        policy = providers.policy_of(Api.OTHER if api in providers.BEDROCK else api)
         policies[api.value] = {"response": rules.number(policy.response), "event": rules.number(policy.event)}
     rules.name(common, "FREE")
     rules.name(anthropic, "SIGNED_BLOCK", "BLOCK_FIELDS", "REDACTED", "TOOL_USE", "SOURCE", "BLOCK")
@@ -170,6 +171,7 @@ def _errors() -> dict[str, Any]:
             "status": error.status,
             "code": error.code,
             "bodies": {api.value: providers.error_body(api, error()) for api in Api},
+            "headers": {api.value: providers.error_headers(api, error()) for api in Api},
         }
         for error in (NotMasked, MaskingFailed, RestoreFailed, UpstreamUnreachable)
     }
@@ -205,7 +207,10 @@ def grammar() -> str:
             "custom": heads._CUSTOM_HEAD,
             "length": shapes.OPAQUE.length,
         },
-        "api_endings": [[ending, api.value] for ending, api in providers._ENDINGS.items()],
+        "api_endings": [
+            *([ending, api.value, providers._MODEL] for ending, api in providers._MODEL_ENDINGS.items()),
+            *([ending, api.value, ""] for ending, api in providers._ENDINGS.items()),
+        ],
         "api_folders": [[folder, api.value] for folder, api in providers._FOLDERS.items()],
         "errors": _errors(),
         "answers": _answers(),

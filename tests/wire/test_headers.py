@@ -26,7 +26,7 @@ from kong_plugins.aws_masker.wire.headers import (
         (b"text/plain", Shape.TEXT),
         (b"application/x-www-form-urlencoded", Shape.UNKNOWN),
         (b"multipart/form-data; boundary=x", Shape.UNKNOWN),
-        (b"application/vnd.amazon.eventstream", Shape.UNKNOWN),
+        (b"application/vnd.amazon.eventstream", Shape.EVENTSTREAM),
         (b"", Shape.UNKNOWN),
     ],
 )

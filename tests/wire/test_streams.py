@@ -448,7 +448,7 @@ def test_open_blocks_are_bounded(restoring: Restoring) -> None:
     raw = b"".join(stream(block(index, "text_delta", "text", ["i-0"])[1:2]) for index in range(count))
     restorer = EventRestorer(policy_of(Api.ANTHROPIC), restoring, LIMIT)
     out = restorer.feed(raw)
-    assert len(restorer._blocks) == MAX_BLOCKS
+    assert len(restorer._blocks._blocks) == MAX_BLOCKS
     assert joined(events_of(out + restorer.close()), "text") == dict.fromkeys(range(count), "i-0")
 
 

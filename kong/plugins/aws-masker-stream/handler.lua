@@ -16,7 +16,7 @@ local function api_of(path)
     end
   end
   for _, ending in ipairs(grammar.api_endings) do
-    if path:sub(-#ending[1]) == ending[1] then
+    if path:sub(-#ending[1]) == ending[1] and path:find(ending[3], 1, true) then
       return ending[2]
     end
   end
@@ -54,7 +54,7 @@ local function refuse(name, api)
   end
   local failure = grammar.errors[name]
   pcall(tell, "refused", ngx.var.kong_request_id or "", api, name)
-  return kong.response.exit(failure.status, failure.bodies[api], { ["Content-Type"] = "application/json" })
+  return kong.response.exit(failure.status, failure.bodies[api], failure.headers[api])
 end
 
 -- Logs where something broke. Never the message, which could hold a value.

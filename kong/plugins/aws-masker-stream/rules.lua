@@ -223,6 +223,9 @@ function ended.other()
   return {}
 end
 
+-- Never asked: Bedrock's streams are no server-sent events, so Kong collects its answers.
+ended["bedrock-invoke"], ended["bedrock-converse"] = ended.other, ended.other
+
 -- --- The walk
 
 local walk_object

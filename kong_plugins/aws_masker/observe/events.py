@@ -53,7 +53,9 @@ class Event(BaseModel):
     source: Source = Field(description="Whether the Kong plugin or the proxy tells it.")
     version: str = Field(description="Version of the masker.")
     tenant: str = Field(description="Whose mappings were used.")
-    api: str = Field(description="`anthropic`, `openai-chat`, `openai-responses` or `other`.")
+    api: str = Field(
+        description="`anthropic`, `openai-chat`, `openai-responses`, `bedrock-invoke`, `bedrock-converse` or `other`."
+    )
 
 
 class MaskingEvent(Event):

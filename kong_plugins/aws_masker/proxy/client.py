@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from kong_plugins.aws_masker.errors import BodyTooLarge, MaskerError
 from kong_plugins.aws_masker.wire.headers import Headers, values
-from kong_plugins.aws_masker.wire.providers import Api, error_body
+from kong_plugins.aws_masker.wire.providers import Api, error_body, error_headers
 
 
 class ClientGone(Exception):
@@ -98,7 +98,7 @@ class Client:
             return
         body = error_body(api, error)
         headers = [
-            (b"content-type", b"application/json"),
+            *((name.lower().encode(), value.encode()) for name, value in error_headers(api, error).items()),
             (b"content-length", b"%d" % len(body)),
             (b"x-aws-masker-error", error.code.encode()),
         ]

@@ -9,7 +9,7 @@ from kong_plugins.aws_masker.wire.jsontext import NotJsonError
 from kong_plugins.aws_masker.wire.providers.common import Policy
 from kong_plugins.aws_masker.wire.restoring import Piecewise, Restoring, restored
 from kong_plugins.aws_masker.wire.rules import Rule
-from kong_plugins.aws_masker.wire.streams import EventRestorer
+from kong_plugins.aws_masker.wire.streams import EventRestorer, FrameRestorer
 
 
 class Body(Protocol):
@@ -30,6 +30,8 @@ def body_of(shape: Shape, policy: Policy, restoring: Restoring, limit: int) -> B
         return LinesBody(policy.response, restoring, limit)
     if shape is Shape.SSE:
         return EventRestorer(policy, restoring, limit)
+    if shape is Shape.EVENTSTREAM:
+        return FrameRestorer(policy, restoring, limit)
     return TextBody(restoring)
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, overload
 
 from kong_plugins.aws_masker.text import Text
 from kong_plugins.aws_masker.wire.jsontext import Edits, JsonText, LongString, NotJsonError, to_bytes, to_str
-from kong_plugins.aws_masker.wire.leaves import is_attribution, maskable
+from kong_plugins.aws_masker.wire.leaves import encoded, is_attribution, maskable
 from kong_plugins.aws_masker.wire.providers.common import FREE
 from kong_plugins.aws_masker.wire.rules import Leaf, Rule, Walk
 
@@ -89,6 +89,7 @@ class Documents:
         self._places: list[_Place] = []
         self._documents: list[_Document] = []
         self._roots: list[_Document] = []
+        self._rule = FREE
 
     def add(self, raw: bytes, rule: Rule) -> Any:
         """Take in the texts of one JSON text of the body; return its tree, where long strings may be empty.
@@ -96,6 +97,7 @@ class Documents:
         Raises:
             NotJsonError: not JSON, nested too deeply, or with a repeated key.
         """
+        self._rule = rule
         tree, root = self._read(raw, rule, None)
         self._roots.append(root)
         return tree
@@ -119,7 +121,7 @@ class Documents:
                 if document.parent is None:
                     spliced[id(document)] = raw
                 else:
-                    document.parent.document.edits.change(document.parent.token, raw)
+                    document.parent.change(raw)
         if not spliced:
             return None
         return [spliced.get(id(root), root.text.raw) for root in self._roots]
@@ -157,10 +159,16 @@ class Documents:
             self.signed.append(Text(to_bytes(value)))
         elif leaf is Leaf.JSON:
             self._take_json(_Place(document, token), to_bytes(value))
+        elif leaf is Leaf.ENCODED:
+            found = encoded(value)
+            self._take(_Place(document, token, found.write), found.text)
+        elif leaf is Leaf.REQUEST:
+            found = encoded(value)
+            self._read(found.text, self._rule, _Place(document, token, found.write))
         elif leaf in (Leaf.URL, Leaf.BLOB, Leaf.BINARY):
-            found = maskable(value, leaf)
-            if found is not None:
-                self._take(_Place(document, token, found.write), found.text)
+            inside = maskable(value, leaf)
+            if inside is not None:
+                self._take(_Place(document, token, inside.write), inside.text)
         elif not (leaf is Leaf.ATTRIBUTION and is_attribution(value)):
             self._take(_Place(document, token), text)
 

@@ -21,6 +21,7 @@ class Shape(Enum):
     JSON = auto()
     NDJSON = auto()
     SSE = auto()
+    EVENTSTREAM = auto()
     TEXT = auto()
     UNKNOWN = auto()
 
@@ -40,6 +41,8 @@ class ContentType(NamedTuple):
             return Shape.NDJSON
         if self.media_type == "text/event-stream":
             return Shape.SSE
+        if self.media_type == "application/vnd.amazon.eventstream":
+            return Shape.EVENTSTREAM
         return Shape.TEXT if self.media_type.startswith("text/") else Shape.UNKNOWN
 
 
@@ -51,6 +54,11 @@ _NDJSON = frozenset(
 def values(headers: Headers, name: bytes) -> list[bytes]:
     """Return the values of every header called `name` (lower case)."""
     return [value for key, value in headers if key.lower() == name]
+
+
+def is_signed(headers: Headers) -> bool:
+    """Return whether AWS's signature (SigV4, SigV4a), which covers the body, is among the headers."""
+    return any(value.lstrip()[:5].upper() == b"AWS4-" for value in values(headers, b"authorization"))
 
 
 def refuse_upgrade(headers: Headers) -> None:

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kong_plugins.aws_masker.wire.jsontext import to_bytes
+from kong_plugins.aws_masker.wire.jsontext import NotJsonError, to_bytes
 from kong_plugins.aws_masker.wire.rules import Leaf
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_\r\n"
@@ -48,6 +48,18 @@ def maskable(value: str, leaf: Leaf) -> Maskable | None:
     if leaf is Leaf.URL:
         return Maskable(to_bytes(value))
     return _in_base64(value, b"", binary=leaf is Leaf.BINARY)
+
+
+def encoded(value: str) -> Maskable:
+    """Return the text in a string that is base64 of one.
+
+    Raises:
+        NotJsonError: it is not base64, or not of UTF-8: whoever reads it might find a text that was not seen here.
+    """
+    decoded = _decoded(to_bytes(value))
+    if not _is_text(decoded, cut=False):
+        raise NotJsonError("a text in base64 is not UTF-8")
+    return Maskable(decoded, base64.b64encode)
 
 
 def _in_base64(value: str, prefix: bytes, *, binary: bool) -> Maskable | None:

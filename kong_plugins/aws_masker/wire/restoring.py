@@ -39,7 +39,7 @@ class Piece(NamedTuple):
     """Of its block."""
 
 
-_UNTOUCHED = frozenset({Leaf.SIGNED, Leaf.BLOB, Leaf.BINARY})
+_UNTOUCHED = frozenset({Leaf.SIGNED, Leaf.BLOB, Leaf.BINARY, Leaf.ENCODED, Leaf.REQUEST})
 
 
 def restored(raw: bytes, rule: Rule, restoring: Restoring) -> bytes:

@@ -43,6 +43,10 @@ class Leaf(Enum):
     """Base64 of unknown contents or a `data:` address: text inside is masked, binary data kept."""
     BINARY = auto()
     """Base64 of an image, sound, film or PDF: kept if it is base64, else TEXT."""
+    ENCODED = auto()
+    """Base64 of a text file, however short: the text is masked."""
+    REQUEST = auto()
+    """Base64 of another request of the same API, as a JSON text: masked by the same rules."""
     PIECE = auto()
     """A piece of a text that arrives over several stream events."""
     JSON_PIECE = auto()

@@ -33,6 +33,10 @@ class Event(NamedTuple):
         last = more[-1][1] if more else end
         return self.raw[:start] + (self.newline + b"data: ").join(rows) + self._others(end, last) + self.raw[last:]
 
+    def like(self, data: bytes) -> bytes:
+        """Return another event of the same name."""
+        return event_of(self.name, data, self.newline)
+
     def _others(self, start: int, end: int) -> bytes:
         """Return the lines between `start` and `end` that are not data, each after a line end."""
         rows = self.raw[start:end].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")[1:]

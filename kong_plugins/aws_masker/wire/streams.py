@@ -16,25 +16,25 @@ side do not mix. For each event:
    event has one, and goes out before the event otherwise, as an extra event: the block's last delta, cut down to
    the way to its text, so that clients, which add up all strings of a delta, count nothing else twice.
 
-At the end of the stream, and before `[DONE]`, all blocks end. Restorers work on text, events are cut by `wire.sse`
-alone, and neither sees the chunks of the transport; so any chunking gives the same bytes, and any cutting of the same
-text into deltas the same text.
+At the end of the stream, and before `[DONE]`, all blocks end. Restorers work on text, events are cut by `wire.sse` or
+`wire.eventstream` alone, and neither sees the chunks of the transport; so any chunking gives the same bytes, and any
+cutting of the same text into deltas the same text.
 
 Memory and time are bounded: a restorer holds back at most a placeholder's length, at most MAX_BLOCKS blocks are open
-(the oldest is then ended early), and an event has at most MAX_PIECES pieces (what is more is restored by itself). An
-event that outgrows the `limit` ends the work on events: all blocks are flushed, and everything from that event's first
-byte on passes through one text restorer, values JSON-escaped.
+(the oldest is then ended early), and an event has at most MAX_PIECES pieces (what is more is restored by itself). What
+cannot be read as events any more ends the work on events, and all blocks are flushed: see the two restorers.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+from kong_plugins.aws_masker.wire import eventstream
 from kong_plugins.aws_masker.wire.jsontext import JsonText, NotJsonError, dumped, to_str
 from kong_plugins.aws_masker.wire.providers.common import Policy
 from kong_plugins.aws_masker.wire.restoring import Changes, Piece, Piecewise, Restoring
 from kong_plugins.aws_masker.wire.rules import Leaf, Rule, Scope, scope_of
-from kong_plugins.aws_masker.wire.sse import Event, Reader, event_of
+from kong_plugins.aws_masker.wire.sse import Reader
 
 MAX_BLOCKS = 1000
 """Most blocks open at once; real answers have a few dozen."""
@@ -45,14 +45,32 @@ MAX_PIECES = 32
 _DONE = b"[DONE]"
 
 
+class Event(Protocol):
+    """An event, however its stream is cut."""
+
+    @property
+    def raw(self) -> bytes:
+        """All its bytes as they came."""
+
+    @property
+    def data(self) -> bytes | None:
+        """What it brings; None where there is nothing to restore in it."""
+
+    def with_data(self, data: bytes) -> bytes:
+        """Return its bytes with other data."""
+
+    def like(self, data: bytes) -> bytes:
+        """Return the bytes of one more such event, which brings `data`."""
+
+
 class _Block:
     """A text in flight: its restorer, and the last event that brought a piece of it."""
 
     __slots__ = ("event", "restorer", "tree")
 
-    def __init__(self, restorer: Piecewise) -> None:
+    def __init__(self, restorer: Piecewise, event: Event) -> None:
         self.restorer = restorer
-        self.event = Event(b"", None)
+        self.event = event
         self.tree: Any = None
 
 
@@ -65,15 +83,18 @@ class _Met(NamedTuple):
 
 
 class EventRestorer:
-    """Restores one stream of server-sent events."""
+    """Restores one stream of server-sent events.
+
+    From the first byte on of an event that outgrows the limit, all passes through one text restorer, values
+    JSON-escaped.
+    """
 
     def __init__(self, policy: Policy, restoring: Restoring, limit: int) -> None:
         """`limit`: most bytes of one event."""
-        self._policy = policy
         self._restoring = restoring
         self._limit = limit
         self._reader = Reader()
-        self._blocks: dict[Scope, _Block] = {}
+        self._blocks = Blocks(policy, restoring)
         self._overflow: Piecewise | None = None
 
     def feed(self, data: bytes) -> bytes:
@@ -87,7 +108,7 @@ class EventRestorer:
             elif len(event.raw) > self._limit:
                 out.append(self._overflowed(event.raw))
             else:
-                out.append(self._event(event))
+                out.append(self._blocks.restored(event))
         if len(self._reader) > self._limit or self._overflow is not None:
             rest = self._reader.rest()
             out.append(self._overflow.feed(rest) if self._overflow is not None else self._overflowed(rest))
@@ -97,21 +118,67 @@ class EventRestorer:
         """Return what is still held back, and an unfinished last event as it came: the stream has ended."""
         if self._overflow is not None:
             return self._overflow.flush()
-        return self._end(list(self._blocks)) + self._reader.rest()
+        return self._blocks.end() + self._reader.rest()
 
     def _overflowed(self, data: bytes) -> bytes:
         self._overflow = self._restoring.pieces(escaped=True)
-        return self._end(list(self._blocks)) + self._overflow.feed(data)
+        return self._blocks.end() + self._overflow.feed(data)
 
-    def _event(self, event: Event) -> bytes:
+
+class FrameRestorer:
+    """Restores one stream of eventstream frames.
+
+    From the first byte on that cannot be read as a frame (a wrong checksum, one that is larger than the limit, a cut
+    end), all passes as it came: a byte that changes in it could make worse what is broken. Nothing can leak that way,
+    as what the API sends holds placeholders only.
+    """
+
+    def __init__(self, policy: Policy, restoring: Restoring, limit: int) -> None:
+        """`limit`: most bytes of one frame."""
+        self._reader = eventstream.Reader(limit)
+        self._blocks = Blocks(policy, restoring)
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what the client gets for these bytes of the stream."""
+        if self._reader.is_lost:
+            return data
+        out: list[bytes] = []
+        for frame in self._reader.feed(data):
+            if frame.kind != b"event":  # the API gives up
+                out.append(self._blocks.end())
+            out.append(self._blocks.restored(frame))
+        if self._reader.is_lost:
+            out += (self._blocks.end(), self._reader.rest())
+        return b"".join(out)
+
+    def close(self) -> bytes:
+        """Return what is still held back, and an unfinished last frame as it came: the stream has ended."""
+        return self._blocks.end() + self._reader.rest()
+
+
+class Blocks:
+    """The blocks in flight of one stream, whatever its events look like."""
+
+    def __init__(self, policy: Policy, restoring: Restoring) -> None:
+        self._policy = policy
+        self._restoring = restoring
+        self._blocks: dict[Scope, _Block] = {}
+
+    def restored(self, event: Event) -> bytes:
+        """Return the event restored, as far as it is settled, after what it lets go of."""
         if event.data is None:
             return event.raw
         if event.data.strip() == _DONE:
-            return self._end(list(self._blocks)) + event.raw
+            return self.end() + event.raw
         try:
             return self._restored(event, JsonText(event.data))
         except NotJsonError:
-            return event.with_data(self._restoring.whole(event.data))
+            restored = self._restoring.whole(event.data)
+            return event.raw if restored == event.data else event.with_data(restored)
+
+    def end(self) -> bytes:
+        """Return what is held back of all blocks, in events of their own."""
+        return self._end(list(self._blocks))
 
     def _restored(self, event: Event, text: JsonText) -> bytes:
         pieces: list[Piece] = []
@@ -123,7 +190,7 @@ class EventRestorer:
         for piece in pieces[:MAX_PIECES]:
             if piece.name not in self._blocks and len(self._blocks) >= MAX_BLOCKS:
                 extras.append(self._end([next(iter(self._blocks))]))
-            block = self._block(piece.name, piece.leaf)
+            block = self._block(piece, event)
             block.event, block.tree = event, text.tree
             met[piece.name] = _Met(piece.token, piece.text, block.restorer.feed(piece.text))
             _change(changes, piece, met[piece.name].new)
@@ -139,11 +206,11 @@ class EventRestorer:
         restored = event.raw if data is text.raw else event.with_data(data)
         return b"".join([*extras, restored]) if extras else restored
 
-    def _block(self, name: Scope, leaf: Leaf) -> _Block:
-        block = self._blocks.get(name)
+    def _block(self, piece: Piece, event: Event) -> _Block:
+        block = self._blocks.get(piece.name)
         if block is None:
-            block = _Block(self._restoring.pieces(escaped=leaf is Leaf.JSON_PIECE))
-            self._blocks[name] = block
+            block = _Block(self._restoring.pieces(escaped=piece.leaf is Leaf.JSON_PIECE), event)
+            self._blocks[piece.name] = block
         return block
 
     def _end(self, names: list[Scope]) -> bytes:
@@ -154,7 +221,7 @@ class EventRestorer:
             held = block.restorer.flush()
             if held:
                 tree = _cut_down(block.tree, self._policy.event, name, to_str(held))
-                extras.append(event_of(block.event.name, dumped(tree), block.event.newline))
+                extras.append(block.event.like(dumped(tree)))
         return b"".join(extras)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from kong_plugins.aws_masker import errors
 from kong_plugins.aws_masker.errors import MaskerError
-from kong_plugins.aws_masker.wire.providers import Api, api_of, error_body
+from kong_plugins.aws_masker.wire.providers import BEDROCK, Api, api_of, error_body, error_headers
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,14 @@ from kong_plugins.aws_masker.wire.providers import Api, api_of, error_body
         ("/v1/embeddings", Api.OPENAI_CHAT),
         ("/proxy/v1/responses", Api.OPENAI_RESPONSES),
         ("/v1/responses/resp_1/input_items", Api.OPENAI_RESPONSES),
+        ("/model/anthropic.claude-sonnet-4-5-20250929-v1:0/invoke", Api.BEDROCK_INVOKE),
+        ("/model/m/invoke-with-response-stream", Api.BEDROCK_INVOKE),
+        ("/model/m/count-tokens", Api.BEDROCK_INVOKE),
+        ("/model/m/converse", Api.BEDROCK_CONVERSE),
+        ("/gateway/bedrock/model/m/converse-stream/", Api.BEDROCK_CONVERSE),
+        ("/model/arn:aws:bedrock:eu-west-1:000000000000:inference-profile/eu.m/converse", Api.BEDROCK_CONVERSE),
+        ("/chain/invoke", Api.OTHER),
+        ("/model/m/chat/completions", Api.OPENAI_CHAT),
         ("/v1/threads/thread_1/messages", Api.OTHER),
         ("/v1/messagesx", Api.OTHER),
         ("/v1/models", Api.OTHER),
@@ -56,9 +64,12 @@ def test_errors_as_the_sdks_read_them(error: type[MaskerError]) -> None:
     """Both SDKs raise their own error for ours, with our code and wording in it."""
     for api in Api:
         body = orjson.loads(error_body(api, error("why")))
-        assert body["error"]["message"] == f"{error.code}: {error.wording}: why"
+        assert (body if api in BEDROCK else body["error"])["message"] == f"{error.code}: {error.wording}: why"
+        assert error_headers(api, error("why"))["Content-Type"] == "application/json"
     request = httpx2.Request("POST", "http://localhost/")
+    bedrock = anthropic.AnthropicBedrock(api_key="x", aws_region="eu-west-1")
     for api, status_error in (
+        (Api.BEDROCK_INVOKE, bedrock._make_status_error_from_response),
         (Api.ANTHROPIC, anthropic.Anthropic(api_key="x")._make_status_error_from_response),
         (Api.OPENAI_CHAT, openai.OpenAI(api_key="x")._make_status_error_from_response),
     ):
@@ -80,3 +91,20 @@ def test_types_of_errors() -> None:
     assert kind(Api.OTHER, errors.UpstreamTimedOut()) == "timeout_error"
     assert kind(Api.OPENAI_RESPONSES, errors.BodyTooLarge()) == "invalid_request_error"
     assert kind(Api.OPENAI_CHAT, errors.MaskingFailed()) == "server_error"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (errors.MalformedBody(), "ValidationException"),
+        (errors.SignedBody(), "ValidationException"),
+        (errors.MaskingFailed(), "ServiceUnavailableException"),
+        (errors.RestoreFailed(), "InternalServerException"),
+        (errors.UpstreamTimedOut(), "ModelTimeoutException"),
+    ],
+)
+def test_types_of_errors_of_bedrock(error: MaskerError, kind: str) -> None:
+    """They stand in a header, where AWS's SDKs look for them (tests/e2e/test_bedrock.py)."""
+    for api in BEDROCK:
+        assert error_headers(api, error)["X-Amzn-ErrorType"] == kind
+    assert "X-Amzn-ErrorType" not in error_headers(Api.ANTHROPIC, error)

@@ -22,6 +22,7 @@ SIGNED = Rule(Leaf.SIGNED)
 URL = Rule(Leaf.URL, other=TEXT)
 BLOB = Rule(Leaf.BLOB, other=TEXT)
 BINARY = Rule(Leaf.BINARY, other=TEXT)
+ENCODED = Rule(Leaf.ENCODED, other=TEXT)
 JSON = Rule(Leaf.JSON, pick=lambda _: FREE)
 """A JSON text in a string. APIs that send the same data as an object get it treated as such."""
 
