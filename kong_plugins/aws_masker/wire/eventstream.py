@@ -53,6 +53,8 @@ class Frame(NamedTuple):
 
     def with_data(self, data: bytes) -> bytes:
         """Return the frame with another event in it; its headers and the other fields of its payload stay."""
+        if data == self.data:
+            return self.raw
         return framed(self.headers, data if self.wrapper is None else _wrapped(self.wrapper, data))
 
     def like(self, data: bytes) -> bytes:

@@ -31,8 +31,8 @@ from typing import Any, NamedTuple, Protocol
 
 from kong_plugins.aws_masker.wire import eventstream
 from kong_plugins.aws_masker.wire.jsontext import JsonText, NotJsonError, dumped, to_str
-from kong_plugins.aws_masker.wire.providers.common import Policy
-from kong_plugins.aws_masker.wire.restoring import Changes, Piece, Piecewise, Restoring
+from kong_plugins.aws_masker.wire.providers.common import FREE, Policy
+from kong_plugins.aws_masker.wire.restoring import Changes, Piece, Piecewise, Restoring, restored
 from kong_plugins.aws_masker.wire.rules import Leaf, Rule, Scope, scope_of
 from kong_plugins.aws_masker.wire.sse import Reader
 
@@ -144,9 +144,10 @@ class FrameRestorer:
             return data
         out: list[bytes] = []
         for frame in self._reader.feed(data):
-            if frame.kind != b"event":  # the API gives up
-                out.append(self._blocks.end())
-            out.append(self._blocks.restored(frame))
+            if frame.kind == b"event":
+                out.append(self._blocks.restored(frame))
+            else:  # the API gives up, and says why
+                out += (self._blocks.end(), self._blocks.alone(frame))
         if self._reader.is_lost:
             out += (self._blocks.end(), self._reader.rest())
         return b"".join(out)
@@ -173,8 +174,17 @@ class Blocks:
         try:
             return self._restored(event, JsonText(event.data))
         except NotJsonError:
-            restored = self._restoring.whole(event.data)
-            return event.raw if restored == event.data else event.with_data(restored)
+            return event.with_data(self._restoring.whole(event.data))
+
+    def alone(self, event: Event) -> bytes:
+        """Return an event restored that has no part in any block, whatever it says."""
+        if event.data is None:
+            return event.raw
+        try:
+            data = restored(event.data, FREE, self._restoring)
+        except NotJsonError:
+            data = self._restoring.whole(event.data)
+        return event.raw if data == event.data else event.with_data(data)
 
     def end(self) -> bytes:
         """Return what is held back of all blocks, in events of their own."""
@@ -203,8 +213,8 @@ class Blocks:
             else:
                 extras.append(self._end([name]))
         data = changes.applied()
-        restored = event.raw if data is text.raw else event.with_data(data)
-        return b"".join([*extras, restored]) if extras else restored
+        own = event.raw if data is text.raw else event.with_data(data)
+        return b"".join([*extras, own]) if extras else own
 
     def _block(self, piece: Piece, event: Event) -> _Block:
         block = self._blocks.get(piece.name)

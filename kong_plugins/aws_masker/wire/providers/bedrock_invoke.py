@@ -25,9 +25,7 @@ _COUNTED = Rule(
 )
 """A request of CountTokens: it holds another one, one of InvokeModel as base64."""
 
-_OTHER_EVENT = Rule(
-    Leaf.DATA, fields=dict.fromkeys(("generation", "outputText", "text", "completion", "message"), PIECE)
-)
+_OTHER_EVENT = Rule(Leaf.DATA, fields=dict.fromkeys(("generation", "outputText", "text", "completion"), PIECE))
 _CONVERSE_EVENTS = frozenset(
     {"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"}
 )
