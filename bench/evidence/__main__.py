@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from bench.evidence import page, precision, roundtrip, session, shapes, speed, survival, truth, values
+from bench.evidence import page, precision, recorded, roundtrip, session, shapes, speed, survival, truth, values
 from bench.evidence.precision import Found
 from bench.evidence.session import Session
 from bench.evidence.store import CACHE, Store
@@ -36,6 +36,9 @@ class Measurement:
         for name in truth.names():
             _say(f"recall: {name}")
             found[name] = values.count(self.masker, truth.documents(self.store, name, left_out))
+        for name in recorded.names():
+            _say(f"recall: {name}")
+            found[name] = values.count(self.masker, recorded.documents(self.store, name, left_out))
         _say("recall: botocore's models")
         return page.recall(found, values.count(self.masker, self._generated), left_out)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from bench.evidence import shapes, truth
+from bench.evidence import recorded, shapes, truth
 from bench.evidence.plot import lines
 from bench.evidence.precision import Found, is_address
 from bench.evidence.roundtrip import Fidelity
@@ -87,7 +87,7 @@ def recall(
         f"{left_out.get('plain words', 0):,} plain words such as `test` where a name stands: "
         "masking each of them wherever it stands would take words out of sentences. What stands under a key that ends "
         'in `Version` (`"osVersion": "10.0.19044"`) is no address.\n\n',
-        _families(whole, truth.KIND),
+        _families(whole, truth.KIND | recorded.KIND),
         "\n### Requests and answers made from botocore's models\n\nFor one operation in three, of every service.\n\n",
         _families(generated, dict.fromkeys(shapes.SHAPED, truth.SHAPED)),
         "\n### Every miss\n",

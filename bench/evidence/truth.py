@@ -39,8 +39,8 @@ _IS = rf"{_Q}\s*:\s*{_Q}"
 _OCTETS = "{2,3}"
 _NAME = r"(?P<value>[A-Za-z0-9][A-Za-z0-9._/-]{3,}?)(?:\.fifo)?"
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_CONSTANT = r"[a-z]{2}-[a-z]+-\d_|AWSReservedSSO_"
-"""What AWS puts before a name: a pool's region, a permission set's mark."""
+_CONSTANT = r"[a-z]{2}-[a-z]+-\d[_:]|AWSReservedSSO_(?:AWS[A-Za-z]+Access_)?"
+"""What AWS puts before a name: a pool's region, a permission set's mark, the name of one of its own sets."""
 _PRIVATE = r"10|192\.168|172\.(?:1[6-9]|2\d|3[01])"
 _ARN = r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:"
 
@@ -52,7 +52,7 @@ _TRUTH: dict[str, dict[str, str]] = {
         "EC2-style id": rf"(?<![A-Za-z0-9-])(?:{_PREFIXES})-(?P<value>{_HEX}){_EDGE}(?!-[0-9a-f]{{4}}-)",
         "account id in an ARN": _ARN + r"(?P<value>[0-9]{12}):",
         "resource in an ARN": _ARN
-        + r"[0-9]{12}:[A-Za-z-]+[/:](?:[A-Za-z0-9+=,.@_-]+/)*"
+        + r"[0-9]{12}:(?!alias/aws/)[A-Za-z-]+[/:](?:[A-Za-z0-9+=,.@_-]+/)*"
         + rf"(?:{_CONSTANT})?(?P<value>[A-Za-z0-9_.-]{{4,}})",
         "bucket in an ARN": r"arn:aws[a-z-]*:s3:::(?P<value>[a-z0-9][a-z0-9.-]+[a-z0-9])",
         "account id under its key": rf"{_Q}\w*(?:[aA]ccount(?:Id)?|[oO]wner(?:Id)?){_IS}(?P<value>[0-9]{{12}}){_Q}",
@@ -84,7 +84,7 @@ _STAND_IN = re.compile(
     rb"(?i)(?:my[-_]?(?:[a-z0-9]+-)*(?:group|asg|balancer|key|pair|keypair|cluster|function|bucket|table|role|stack|queue|"
     rb"topic|layer|db|instance|project|nodegroup|logs|user|policy|alarm|stream|secret|repo|service|template|"
     rb"application|repository|access-point)(?:-name)?|some_.*|1234|object|LATEST|"
-    rb".*EXAMPLE.*|a{9}|(?:cluster|instance)-id|AWSServiceRole.*|10\.0\.0\.0/8|172\.16\.0\.0/12|192\.168\.0\.0/16|aws-.*|your-.*|aws/.*|default)"
+    rb".*EXAMPLE.*|a{9}|(?:cluster|instance)-id|AWSServiceRole.*|[a-z]{2}-[a-z]+-\d|10\.0\.0\.0/8|172\.16\.0\.0/12|192\.168\.0\.0/16|aws-.*|your-.*|aws/.*|default)"
 )
 """What examples write for "put yours here", whole private ranges, AWS's own names, and constants in ARNs."""
 _STAND_IN_NAME = re.compile(rb"(?:some|the)[-_].*|[a-z]+_name|KeyValue")
@@ -95,11 +95,12 @@ _HOSTS = (b".amazonaws.com", b".cloudfront.net")
 _SUFFIXES = frozenset({".rst", ".json", ".py", ".yaml", ".yml", ".template", ".tf", ".md", ".txt", ".toml", ".cfg"})
 
 
-def _is_stand_in(match: re.Match[bytes], kind: str) -> bool:
-    value = match["value"]
-    if kind == NAMES and (_STAND_IN_NAME.fullmatch(value) or match.groupdict().get("key") == value):
-        return True  # "EndpointName": "EndpointName"
-    return _STAND_IN.fullmatch(value) is not None
+def left_out_as(value: bytes, kind: str, key: bytes | None = None) -> str:
+    """Return what a value that is none is counted as, or nothing."""
+    if _STAND_IN.fullmatch(value) or (kind == NAMES and (_STAND_IN_NAME.fullmatch(value) or key == value)):
+        return "stand-ins"  # "EndpointName": "EndpointName"
+    plain = kind == NAMES and value.isalpha() and (value.islower() or value.istitle() or value.isupper())
+    return "plain words" if plain else ""
 
 
 def values(text: bytes, left_out: Counter[str]) -> list[Value]:
@@ -108,12 +109,11 @@ def values(text: bytes, left_out: Counter[str]) -> list[Value]:
     for family, pattern in _PATTERNS.items():
         for match in pattern.finditer(text):
             value = match["value"]
-            if family not in _ALWAYS and _is_stand_in(match, KIND[family]):
-                left_out["stand-ins"] += 1
-            elif KIND[family] == NAMES and value.endswith(_HOSTS):
+            kind = KIND[family]
+            if kind == NAMES and value.endswith(_HOSTS):
                 continue  # counted as a host
-            elif KIND[family] == NAMES and value.isalpha() and (value.islower() or value.istitle() or value.isupper()):
-                left_out["plain words"] += 1
+            if family not in _ALWAYS and (reason := left_out_as(value, kind, match.groupdict().get("key"))):
+                left_out[reason] += 1
             else:
                 found.append(Value(family, *match.span("value")))
     return found

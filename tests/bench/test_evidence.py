@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.evidence import page, plot, precision, roundtrip, shapes, survival, truth, values
+from bench.evidence import page, plot, precision, recorded, roundtrip, shapes, survival, truth, values
 from bench.evidence.values import Document, Tally, Value
 from kong_plugins.aws_masker.detect.spans import Span
 from kong_plugins.aws_masker.masking import Masker
@@ -72,6 +72,33 @@ def test_truth_knows_values_and_leaves_stand_ins_out() -> None:
         ("name under its key", "acme-logs-7"),
         ("account id under its key", "839172640518"),
         ("EC2-style id", INSTANCE[2:]),
+    }
+    assert left_out == {"stand-ins": 1, "plain words": 1}
+
+
+def test_recorded_answers_are_read_by_their_fields() -> None:
+    """A list's name is a bucket, a folder of AWS's is no part of a log group; ids of requests do not count."""
+    text = json.dumps(
+        {
+            "data": {
+                "Buckets": [{"Name": "acme-logs-7"}, {"Name": "test"}],
+                "Tables": [{"logGroupName": "/aws/lambda/acme-billing", "Name": "not-a-bucket-1"}],
+                "InstanceId": INSTANCE,
+                "WorkspaceId": "asg-0f3c9a71",
+                "roleName": "AWSServiceRoleForSupport",
+                "RequestId": "0f3c9a71-be5d-4806-8abc-0f3c9a71be5d",
+                "WebACLId": "1f3c9a71-be5d-4806-8abc-0f3c9a71be5d",
+            }
+        }
+    )
+    left_out: Counter[str] = Counter()
+    found = recorded.values("s3.ListBuckets_1.json", text.encode(), left_out)
+    assert {(one.family, text[one.start : one.end]) for one in found} == {
+        ("bucket in a list of buckets", "acme-logs-7"),
+        ("name in its field", "acme-billing"),
+        ("EC2-style id", INSTANCE[2:]),
+        ("id of a resource in its field", "asg-0f3c9a71"),
+        ("UUID of a resource in its field", "1f3c9a71-be5d-4806-8abc-0f3c9a71be5d"),
     }
     assert left_out == {"stand-ins": 1, "plain words": 1}
 
