@@ -115,7 +115,7 @@ arn:aws:sts::«account»:assumed-role/«camel»/i-«hex17» is not authorized to
     + "9b" * 32
     + """
     environment:
-      DATABASE_URL: postgres://app:pw@«name:2».«alnum12».eu-west-1.rds.amazonaws.com:5432/app
+      DATABASE_URL: postgres://app:pw@«name:2».«alnum12».eu-west-1.rds.amazonaws.com:5432/«name:4»
       QUEUE_URL: https://sqs.eu-west-1.amazonaws.com/«account:2»/«name:3»
 """,
     "terraform backend": """terraform {

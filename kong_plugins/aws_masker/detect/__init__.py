@@ -15,6 +15,7 @@ from kong_plugins.aws_masker.detect import (
     endpoint,
     identifier,
     names,
+    output,
     paths,
     resource_id,
     service_id,
@@ -42,6 +43,9 @@ DETECTORS: tuple[Detector, ...] = (
     address.IPV4,
     address.IPV6,
     paths.DETECTOR,
+    output.TERRAFORM,
+    output.PROVIDER,
+    output.LISTING,
     blocks.DETECTOR,
     names.DETECTOR,
 )

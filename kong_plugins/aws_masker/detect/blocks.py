@@ -67,7 +67,12 @@ _ARN_BEHIND = Pattern(
 _NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
 
 
-def _family(kind: bytes) -> str:
+FAMILIES = tuple(dict.fromkeys([*(family for _, family in _KINDS), "resource"]))
+"""All that `family_of` returns."""
+
+
+def family_of(kind: bytes) -> str:
+    """Return the family of the names of a kind of thing: a type of Terraform's or CloudFormation's, a command."""
     lowered = kind.lower()
     return next((family for part, family in _KINDS if part in lowered), "resource")
 
@@ -106,7 +111,7 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     if not kind:
         return ()
     quoted = text[end - 1 : end] in (b'"', b"'")
-    return list(_names(text, end, quoted, is_flag, _family(kind)))
+    return list(_names(text, end, quoted, is_flag, family_of(kind)))
 
 
 def _names(text: bytes, start: int, quoted: bool, is_flag: bool, family: str) -> Iterator[Span]:
@@ -127,7 +132,7 @@ def _names(text: bytes, start: int, quoted: bool, is_flag: bool, family: str) ->
 
 DETECTOR = Detector(
     name="blocks",
-    families=tuple(dict.fromkeys([*(family for _, family in _KINDS), "resource"])),
+    families=FAMILIES,
     summary="names behind a plain `name`, by the Terraform block, the AWS command or the ARN that they belong to",
     pattern=(
         rb"--names?(?:=|[ ]{1,4}(?:\\\r?\n[ \t]{0,32})?)[\"']?"

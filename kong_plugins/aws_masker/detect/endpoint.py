@@ -76,6 +76,11 @@ def _s3(host: Host, index: int) -> Iterator[Span]:
         yield from bucket_span(host.text, path)
 
 
+_OF_DATABASES = Pattern(
+    rb"(?:postgres|postgresql|mysql2?|mariadb|redshift|oracle|mongodb|asyncpg|psycopg2?):[^ \n\x00]{0,80}$"
+)
+"""Before a host: the scheme of a database's address, where the path is the database's name."""
+_DATABASE_CHARS = bytes(sorted(ALNUM)) + b"_-"
 _RDS_KINDS = (b"cluster-ro-", b"cluster-custom-", b"cluster-", b"proxy-")
 
 
@@ -90,6 +95,11 @@ def _database(host: Host, index: int) -> Iterator[Span]:
     else:
         kind = next((kind for kind in _RDS_KINDS if value.startswith(kind)), b"")
         yield host.span(owner, "endpoint", skip=len(kind), spread=True)
+    path = host.path()
+    if path >= 0 and _OF_DATABASES.search(host.text[max(0, host.labels[0].start - 96) : host.labels[0].start]):
+        end = run_end(host.text, path, _DATABASE_CHARS, 64)
+        if end - path >= 2:
+            yield Span(path, end, "database", spread=True)
 
 
 def _first_label(family: str) -> Rule:
@@ -297,6 +307,8 @@ DETECTOR = Detector(
         "«acme-prod-logs».s3.eu-west-1.amazonaws.com/key and «a.b.c».s3.amazonaws.com",
         "https://s3.us-west-2.amazonaws.com/«acme-prod-logs»/key",
         "«orders-db».«c9akciq32rgo».eu-west-1.rds.amazonaws.com:5432",
+        "jdbc:postgresql://«orders-db».«c9akciq32rgo».eu-west-1.rds.amazonaws.com:5432/«billing»?ssl=true",
+        "mysql://app:x@«orders-db».«c9akciq32rgo».eu-west-1.rds.amazonaws.com/«billing»",
         "«orders».cluster-ro-«c9akciq32rgo».eu-west-1.rds.amazonaws.com",
         "internal-«front-1234567890».us-east-1.elb.amazonaws.com",
         "«front-0123456789abcdef».elb.us-east-1.amazonaws.com",

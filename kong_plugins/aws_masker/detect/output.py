@@ -1,0 +1,141 @@
+"""Names in what Terraform and the AWS command line print, where no key stands beside them.
+
+`aws_s3_bucket.logs: Refreshing state... [id=acme-logs]`, `Error: reading S3 Bucket (acme-logs): ...`, and the lines of
+`aws s3 ls`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kong_plugins.aws_masker.detect import resource_id
+from kong_plugins.aws_masker.detect.blocks import FAMILIES, family_of
+from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.patterns import Pattern
+from kong_plugins.aws_masker.detect.spans import ALNUM, Span, look_back, run_end
+from kong_plugins.aws_masker.detect.words import is_literal_word, is_word
+
+_NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
+_LONGEST = 255
+_LINE = 300
+"""Bytes before an id in which the address of its resource begins: modules may be nested."""
+_TYPE = Pattern(rb"aws_[a-z0-9_]{2,60}\.")
+_EC2_ID = Pattern(resource_id.PATTERN)
+
+
+def _name(text: bytes, start: int, closing: bytes) -> bytes:
+    """Return the name from `start` to `closing`; nothing if another detector knows its shape, or none stands there."""
+    end = run_end(text, start, _NAME_CHARS, _LONGEST)
+    name = text[start:end]
+    usable = len(name) >= 2 and text[end : end + 1] == closing and not name.isdigit() and not _EC2_ID.fullmatch(name)
+    return name if usable and not is_literal_word(name) else b""
+
+
+def _find_id(text: bytes, start: int, end: int) -> Sequence[Span]:
+    line = look_back(text, start, _LINE)
+    line = line[max(line.rfind(b"\n"), line.rfind(b"\\n")) + 1 :]
+    place = line.rfind(b"aws_")
+    if place < 0 or b": " not in line[place:]:
+        return ()
+    kind = _TYPE.match(line[place:])
+    if kind < 0:
+        return ()
+    if line.startswith(b"aws_caller_identity.", place):
+        stop = run_end(text, end, b"0123456789", _LONGEST)
+        return (Span(end, stop, "account_id", spread=True),) if stop - end == 12 else ()
+    name = _name(text, end, b"]")
+    return (Span(end, end + len(name), family_of(line[place : place + kind]), spread=True),) if name else ()
+
+
+TERRAFORM = Detector(
+    name="terraform_output",
+    families=("account_id", *FAMILIES),
+    summary="names that Terraform prints as ids of resources: `aws_iam_role.ci: ... [id=deployer]`",
+    pattern=rb"\[id=",
+    find=_find_id,
+    positives=(
+        "aws_s3_bucket.logs: Refreshing state... [id=«acme-prod-logs»]",
+        "\x1b[0m\x1b[1mmodule.ci.aws_iam_role.this[0]: Creation complete after 1s [id=«ci-deployer»]\x1b[0m",
+        r"\naws_lambda_function.pay: Modifying... [id=«payments»]\n",
+        "data.aws_caller_identity.current: Read complete after 0s [id=«481516234200»]",
+        "aws_iam_role_policy_attachment.x: Destroying... [id=«ci-deployer-20230710121504061500000001»]",
+    ),
+    negatives=(
+        "google_storage_bucket.logs: Refreshing state... [id=acme-prod-logs]",
+        "aws_region.current: Refreshing state...\nnull_resource.x: Creating [id=8674665223082153551]",
+        "aws_autoscaling_schedule.x: Refreshing state... [id=8674665223]",
+        "rows[id=acme-1]",
+    ),
+    bare=False,
+)
+
+_SERVICE = (
+    rb"(?:S3|IAM|RDS|Lambda|DynamoDB|SQS|SNS|EKS|ECS|ECR|Secrets Manager|SSM|KMS|CloudWatch(?: Logs)?|ELB|ELBv2"
+    rb"|Kinesis(?: Firehose)?|Auto Scaling|CloudFormation|ElastiCache|Redshift|MSK|DocumentDB|Neptune|MemoryDB"
+    rb"|OpenSearch|EventBridge|SFN|CodeBuild|CodePipeline|Glue|Athena|Batch|Backup|EFS)"
+)
+
+
+def _find_error(text: bytes, start: int, end: int) -> Sequence[Span]:
+    name = _name(text, end, b")")
+    if not name or is_word(name):
+        return ()
+    kind = text[start:end].lower()
+    family = family_of(kind.replace(b" ", b"_"))
+    family = family if family != "resource" else family_of(kind.replace(b" ", b""))
+    return (Span(end, end + len(name), family, spread=True),)
+
+
+PROVIDER = Detector(
+    name="provider_errors",
+    families=FAMILIES,
+    summary="names in errors of Terraform's AWS provider: `reading S3 Bucket (acme-logs): ...`",
+    pattern=_SERVICE + rb" (?:[A-Z][A-Za-z]{1,15} ){1,4}\(",
+    find=_find_error,
+    positives=(
+        "Error: reading S3 Bucket («acme-data-lake-prod»): NoSuchBucket",
+        "Error: creating IAM Role («ci-deployer»): EntityAlreadyExists",
+        "waiting for RDS DB Instance («orders-7») create: timeout",
+        "deleting Secrets Manager Secret («prod/db-main»)",
+    ),
+    negatives=(
+        "the S3 Bucket (optional) and the Lambda Function (see below)",
+        "reading EC2 Instance (i-xyz): x, IAM Role (12)",
+        "AWS S3 Bucket (AWS, 2024)",
+    ),
+    bare=False,
+)
+
+_BUCKET_CHARS = b"abcdefghijklmnopqrstuvwxyz0123456789.-"
+_LINE_ENDS = (b"\n", b"\r\n", b"\\n", b"\\r\\n", b"\x00", b'"')
+
+
+def _find_listed(text: bytes, start: int, end: int) -> Sequence[Span]:
+    if start and not text.endswith((b"\n", b"\x00", b"\\n", b'"'), 0, start):
+        return ()
+    stop = run_end(text, end, _BUCKET_CHARS, _LONGEST)
+    name = text[end:stop]
+    alone = stop == len(text) or text.startswith(_LINE_ENDS, stop)
+    if not alone or not 3 <= len(name) <= 63 or name[-1:] in b".-" or name.isalpha() or is_word(name):
+        return ()
+    return (Span(end, stop, "bucket", spread=True),)
+
+
+LISTING = Detector(
+    name="bucket_listing",
+    families=("bucket",),
+    summary="buckets as `aws s3 ls` lists them: a time and a name, and nothing else on the line",
+    pattern=rb"20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} ",
+    find=_find_listed,
+    positives=(
+        "2024-05-01 12:00:00 «acme-billing-exports»\n2023-01-31 08:15:42 «cf-templates-1a2b3c-eu-west-1»\n",
+        r"2024-05-01 12:00:00 «acme.logs»\n2023-01-31 08:15:42 «logs7»",
+    ),
+    negatives=(
+        "2024-05-01 12:00:00 acme-web started",
+        "2024-05-01 12:00:00 started\n2024-05-01 12:00:01 INFO x-1\n",
+        "2024-05-01 12:00:00       1024 report-1.csv",
+        "at 2024-05-01 12:00:00 acme-logs\n",
+    ),
+    bare=False,
+)
