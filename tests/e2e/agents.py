@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,11 +50,18 @@ def openai_client(url: str) -> Iterator[openai.OpenAI]:
         yield client
 
 
-def by_messages(url: str, question: str, shell: Shell, *, stream: bool) -> Outcome:
+def by_messages(
+    url: str,
+    question: str,
+    shell: Shell,
+    *,
+    stream: bool,
+    client_of: Callable[[str], AbstractContextManager[Any]] = anthropic_client,
+) -> Outcome:
     """Anthropic Messages."""
     outcome = Outcome(conversation=[{"role": "user", "content": question}])
     tool = {"name": TOOL, "description": "Runs a command.", "input_schema": _PARAMETERS}
-    with anthropic_client(url) as client:
+    with client_of(url) as client:
         while True:
             asked: Any = {"model": "m", "max_tokens": 4096, "messages": outcome.conversation, "tools": [tool]}
             if stream:

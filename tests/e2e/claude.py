@@ -6,7 +6,8 @@ import fcntl
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PACKAGE = "@anthropic-ai/claude-code"
@@ -27,6 +28,8 @@ class ClaudeCode:
     home: Path
     project: Path
     base_url: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What else it finds in its environment."""
 
     def __call__(self, prompt: str, *options: str) -> str:
         """Run it once with `prompt` and return what it prints; it may use its tools without asking."""
@@ -37,6 +40,7 @@ class ClaudeCode:
             "ANTHROPIC_BASE_URL": self.base_url,
             "ANTHROPIC_API_KEY": "anything",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            **self.environment,
         }
         command = [str(self.binary), "-p", prompt, *options, "--allowedTools", "Bash", "Read", "Write"]
         done = subprocess.run(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.fuzz import bodies, coding, detecting, documents, events, frames, records, restoring
+from tests.fuzz import bodies, coding, detecting, documents, events, eventstream, frames, records, restoring
 
 
 class Harness(NamedTuple):
@@ -25,6 +25,7 @@ HARNESSES: dict[str, Harness] = {
     "detecting": Harness(detecting.check, detecting.seeds, 1024),
     "documents": Harness(documents.check, documents.seeds),
     "events": Harness(events.check, events.seeds),
+    "eventstream": Harness(eventstream.check, eventstream.seeds),
     "frames": Harness(frames.check, frames.seeds),
     "records": Harness(records.check, records.seeds, 256),
     "restoring": Harness(restoring.check, restoring.seeds, 1024),
