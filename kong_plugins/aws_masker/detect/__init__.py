@@ -11,6 +11,7 @@ from kong_plugins.aws_masker.detect import (
     arn,
     blocks,
     bucket,
+    calls,
     credential,
     endpoint,
     identifier,
@@ -46,6 +47,8 @@ DETECTORS: tuple[Detector, ...] = (
     output.TERRAFORM,
     output.PROVIDER,
     output.LISTING,
+    calls.CALLS,
+    calls.REFERENCES,
     blocks.DETECTOR,
     names.DETECTOR,
 )

@@ -33,8 +33,13 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"dynamodb", "table"),
     (b"lambda", "function"),
     (b"ssm", "parameter"),
+    (b"t_parameter", "parameter"),
+    (b"tparameter", "parameter"),
     (b"secretsmanager", "secret"),
     (b"ecr", "repository"),
+    (b"describe_cluster", "cluster"),
+    (b"describecluster", "cluster"),
+    (b"update_cluster", "cluster"),
     (b"eks", "cluster"),
     (b"ecs", "cluster"),
     (b"msk", "cluster"),
@@ -64,6 +69,11 @@ _COMMAND = Pattern(rb"\baws (?:--?[a-z-]{2,20}[ =][a-z0-9-]{1,30} ){0,3}[a-z0-9-
 _ARN_BEHIND = Pattern(
     rb"(?i:arn)\\{0,3}[\"']?[ \t]{0,4}[:=][ \t]{0,4}\\{0,3}[\"']?arn:aws[a-z-]{0,12}:[a-z0-9-]{2,30}:"
 )
+_CALL = Pattern(
+    rb"(?:[a-z]{3,12}_[a-z_]{3,40}\(|[A-Z][A-Za-z]{5,40}Command\(\{|[a-z]{3,10}[A-Z][A-Za-z]{3,30}\(\{)\s{0,40}\\{0,3}[\"']?$"
+)
+"""The operation that a name is an argument of: `get_parameter(`, `new GetParameterCommand({`, `describeCluster({`."""
+_BEFORE_ARGUMENT = b" \t\r\n\\\"'"
 _NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
 
 
@@ -96,6 +106,10 @@ def _kind(text: bytes, start: int, end: int, is_flag: bool) -> bytes:
         return _last(_TERRAFORM, before)
     if b"AWS::" in before and b"\n\n" not in before[before.rfind(b"AWS::") :]:
         return _last(_CLOUDFORMATION, before)
+    if before.rstrip(_BEFORE_ARGUMENT).endswith((b"(", b"({")) and (call := _CALL.search(before[-120:])) is not None:
+        kind = before[-120:][call[0] : call[1]]
+        if family_of(kind) != "resource":
+            return kind
     behind = text[end : end + _LOOK_AHEAD]
     if b"arn:aws" in behind:
         span = _ARN_BEHIND.search(behind)
@@ -145,6 +159,9 @@ DETECTOR = Detector(
         "aws eks update-kubeconfig --region eu-west-1 --name «acme-prod»",
         "aws elbv2 describe-load-balancers --names «front-1» «front-2» --region x",
         "Type: AWS::EKS::Cluster\nProperties:\n  Name: «acme-prod»\n",
+        'ssm.get_parameter(Name="«/acme/prod/password»", WithDecryption=True)',
+        'eks.describe_cluster(name="«acme-prod»")',
+        "new GetParameterCommand({ Name: '«/acme/prod/dsn»' })",
         '"Name": "«acme-prod»", "Arn": "arn:aws:eks:eu-west-1:1:cluster/x"',
     ),
     negatives=(
@@ -152,6 +169,7 @@ DETECTOR = Detector(
         'resource "aws_sqs_queue" "q" {\n}\n\nvariable "x" {\n  name = "acme-jobs-1"\n}',
         "docker run --name web-1 nginx",
         'name = "acme-jobs-1"',
+        'create_widget(name="acme-jobs-1") new Setting({ name: "acme-jobs-1" })',
         'resource "aws_sqs_queue" "q" {\n  name = var.name\n}',
     ),
     bare=False,
