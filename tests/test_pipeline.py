@@ -18,6 +18,7 @@ from kong_plugins.aws_masker.errors import (
     MaskingFailed,
     RequestRefused,
     RestoreFailed,
+    SignedBody,
     UnreadableCoding,
     UnsupportedContent,
 )
@@ -93,6 +94,36 @@ def test_what_the_upstream_receives(path: str, body: dict[str, Any]) -> None:
     assert dict(request.headers)[b"content-length"] == b"%d" % len(request.body)
     assert request.changed and sum(request.signed.values()) == 1
     assert sum(request.counts.values()) >= len(VALUES)
+
+
+@pytest.mark.parametrize("signature", [b"AWS4-HMAC-SHA256 Credential=x", b" aws4-ecdsa-p256-sha256 Credential=x"])
+def test_a_body_under_a_signature_is_not_changed(signature: bytes) -> None:
+    """AWS would refuse it with less to say; without values it goes on, and other credentials say nothing of bodies."""
+    body = json.dumps({"messages": [{"role": "user", "content": [{"text": SAID}]}]}).encode()
+    for path in ("/model/m/converse", "/v1/messages"):
+        with pytest.raises(SignedBody):
+            send(body, JSON, (b"Authorization", signature), path=path)
+    plain = body.replace(SAID.encode(), b"hello")
+    assert send(plain, JSON, (b"Authorization", signature), path="/model/m/converse").body == plain
+    digest = (b"X-Amz-Content-Sha256", b"0" * 64)
+    request = send(body, JSON, digest, (b"Authorization", b"Bearer x"), path="/model/m/converse")
+    assert request.changed
+    assert digest not in request.headers
+
+
+@pytest.mark.parametrize("operation", ["invoke", "invoke-with-response-stream", "converse", "converse-stream"])
+def test_bedrock_never_answers_in_server_sent_events(operation: str) -> None:
+    """So Kong must not restore its answers as such, whatever the body asks for."""
+    body = json.dumps({"messages": [{"role": "user", "content": SAID}], "stream": True}).encode()
+    assert not send(body, path=f"/model/m/{operation}").stream
+    assert send(body, path="/model/m/chat/completions").stream
+
+
+def test_a_stream_of_frames_keeps_its_type_and_loses_its_length() -> None:
+    """Its length is known only at the end."""
+    headers = [(b"content-type", b"application/vnd.amazon.eventstream"), (b"content-length", b"7")]
+    restorer = ResponseRestorer(Api.BEDROCK_INVOKE, 200, headers, lambda _: None, SETTINGS)
+    assert (restorer.final, restorer.headers) == (True, headers[:1])
 
 
 def test_all_texts_are_masked_in_one_call() -> None:

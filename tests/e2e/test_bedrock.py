@@ -23,7 +23,7 @@ from kong_plugins.aws_masker.settings import Settings
 from tests.e2e.agents import ask_for_files, by_messages, tell
 from tests.e2e.bedrock import CLAUDE, LLAMA, REGION, Bedrock, bedrock_client, by_converse, runtime
 from tests.e2e.claude import ClaudeCode
-from tests.e2e.lab import proxy_process
+from tests.e2e.lab import assert_stable, proxy_process
 from tests.e2e.project import Planted
 from tests.e2e.scripts import read_main, show_log
 from tests.proxy.harness import running
@@ -185,7 +185,7 @@ def test_claude_code(planted: Planted, claude_binary: Path, tmp_path: Path) -> N
     with serving(standin) as upstream, proxy_process(upstream, tmp_path) as url:
         environment = {
             "CLAUDE_CODE_USE_BEDROCK": "1",
-            "CLAUDE_CODE_SKIP_BEDROCK_AUTH": "1",
+            "AWS_BEARER_TOKEN_BEDROCK": "anything",
             "ANTHROPIC_BEDROCK_BASE_URL": url,
             "AWS_REGION": REGION,
             "ANTHROPIC_MODEL": CLAUDE,
@@ -195,6 +195,7 @@ def test_claude_code(planted: Planted, claude_binary: Path, tmp_path: Path) -> N
         output = claude(f"Why can't {planted.instance} read the ledger?")
     assert planted.found_in(output) == set(planted.values)
     assert planted.found_in(b"\n".join(request.raw for request in standin.requests)) == set()
-    asked = [request.path for request in standin.requests if request.method == "POST"]
+    asked = [request for request in standin.requests if request.path.endswith("/invoke-with-response-stream")]
     assert len(asked) >= 3
-    assert all(path.endswith("/invoke-with-response-stream") for path in asked)
+    assert all((b"authorization", b"Bearer anything") in request.headers for request in asked)
+    assert_stable([request.body for request in asked])

@@ -11,7 +11,9 @@ from kong_plugins.aws_masker.wire import codings
 
 Headers = Sequence[tuple[bytes, bytes]]
 
-_LENGTH_AND_DIGESTS = frozenset({b"content-length", b"content-md5", b"digest", b"content-digest", b"repr-digest"})
+_LENGTH_AND_DIGESTS = frozenset(
+    {b"content-length", b"content-md5", b"digest", b"content-digest", b"repr-digest", b"x-amz-content-sha256"}
+)
 _CODING = b"content-encoding"
 
 
