@@ -41,7 +41,7 @@ _IDENTIFIERS = (
 )
 _RESOURCE_UUIDS = (
     "web_?ACL|firewall|protection|direct_?connect_?gateway|table|application|agent_?space|connect_?instance|portfolio|"
-    "deployment_?group|directory|distribution|repository|named_?query|cache_?policy|accelerator|resource_?share|"
+    "deployment_?group|directory|distribution|repository|named_?query|accelerator|resource_?share|"
     "reserved_?(?:instances|DB_?instance|cache_?node|node|elasticsearch_?instance)|runtime|budget|activation"
 )
 _NAME = r"(?:/aws/[a-z0-9-]+/)?(?P<value>[A-Za-z0-9/][A-Za-z0-9._/+=,@-]{3,254})"

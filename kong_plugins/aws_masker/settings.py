@@ -86,7 +86,8 @@ class Settings(BaseModel):
 
     mask_ec2_instances: bool = _switch("EC2 and Systems Manager instance ids (`i-`, `mi-`)")
     mask_resource_ids: bool = _switch(
-        "all other ids of a prefix and 8 or 17 hex digits (`vpc-`, `subnet-`, `vol-`, ...)"
+        "all other ids of a prefix and 8 or 17 hex digits (`vpc-`, `subnet-`, `vol-`, ...), or of a prefix and other "
+        'letters and digits or a UUID behind a key that says id (`"WorkspaceId": "ws-fs0qkfga4x47"`)'
     )
     mask_account_ids: bool = _switch("AWS account ids")
     mask_access_keys: bool = _switch("access key ids and other IAM unique ids (`AKIA`, `ASIA`, `AROA`, ...)")

@@ -129,7 +129,7 @@ def _names(service: bytes, rest: bytes, start: int) -> Iterator[Span]:
     if len(segments) > 1 and service not in _WITHOUT_TYPES:
         kind = segments.pop(0)[2]
         family = _BY_TYPE.get(kind, family)
-        if kind in _PUBLIC_TYPES:
+        if kind in _PUBLIC_TYPES or (kind == b"alias" and segments[0][2] == b"aws"):
             return
         if kind in _WHOLE_REST:
             yield from _whole_rest(kind, rest[segments[0][0] - start :], segments[0][0])
@@ -137,7 +137,7 @@ def _names(service: bytes, rest: bytes, start: int) -> Iterator[Span]:
         if kind == b"key" and service == b"kms":
             family = "kms_key"
     for begin, _, value in segments:
-        if _is_kept(value):
+        if _is_kept(value) and not (family == "alias" and value.isalpha()):
             continue
         if len(value) == 12 and value.isdigit():  # arn:aws:organizations::...:account/o-.../210987654321
             yield Span(begin, begin + 12, "account_id", spread=True)
@@ -239,6 +239,8 @@ DETECTOR = Detector(
         "arn%3Aaws%3Aiam%3A%3A«210987654321»%3Arole%2F«deploy-prod»",
         r'"arn:aws:iam::«210987654321»:role\/«team»\/«deploy-prod»"',
         "arn:aws:iam::«210987654321»:role/«ops-7»,Allow",
+        "arn:aws:kms:eu-west-1:«210987654321»:alias/«lambda»",
+        "arn:aws:kms:eu-west-1:«210987654321»:alias/aws/lambda",
         "arn:aws:iam::«210987654321»:root",
         "arn:aws:iam::«210987654321»:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_«ops-x_0123456789abcdef»",
         "arn:aws:sts::«210987654321»:assumed-role/AWSReservedSSO_AdministratorAccess_«0123456789abcdef»/«jane@x.example»",

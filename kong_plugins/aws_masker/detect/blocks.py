@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from kong_plugins.aws_masker.detect.beside import kind_beside
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, look_back, run_end
 from kong_plugins.aws_masker.detect.words import is_literal_word, is_reference, is_word
 
 _LOOK_BACK = 400
-_LOOK_AHEAD = 160
 _LONGEST = 255
 _MOST_NAMES = 100
 _KINDS: tuple[tuple[bytes, str], ...] = (
@@ -66,9 +66,6 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
 _TERRAFORM = Pattern(rb"(?:resource|data) \\{0,3}\"aws_[a-z0-9_]{2,60}\\{0,3}\"")
 _CLOUDFORMATION = Pattern(rb"AWS::[A-Za-z0-9]{2,30}::[A-Za-z0-9]{2,40}")
 _COMMAND = Pattern(rb"\baws (?:--?[a-z-]{2,20}[ =][a-z0-9-]{1,30} ){0,3}[a-z0-9-]{2,30} [a-z0-9-]{3,60}")
-_ARN_BEHIND = Pattern(
-    rb"(?i:arn)\\{0,3}[\"']?[ \t]{0,4}[:=][ \t]{0,4}\\{0,3}[\"']?arn:aws[a-z-]{0,12}:[a-z0-9-]{2,30}:"
-)
 _CALL = Pattern(
     rb"(?:[a-z]{3,12}_[a-z_]{3,40}\(|[A-Z][A-Za-z]{5,40}Command\(\{|[a-z]{3,10}[A-Z][A-Za-z]{3,30}\(\{)\s{0,40}\\{0,3}[\"']?$"
 )
@@ -110,11 +107,7 @@ def _kind(text: bytes, start: int, end: int, is_flag: bool) -> bytes:
         kind = before[-120:][call[0] : call[1]]
         if family_of(kind) != "resource":
             return kind
-    behind = text[end : end + _LOOK_AHEAD]
-    if b"arn:aws" in behind:
-        span = _ARN_BEHIND.search(behind)
-        return behind[span[0] : span[1]] if span is not None and b"}" not in behind[: span[0]] else b""
-    return b""
+    return kind_beside(before, text, end)
 
 
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
@@ -163,11 +156,22 @@ DETECTOR = Detector(
         'eks.describe_cluster(name="«acme-prod»")',
         "new GetParameterCommand({ Name: '«/acme/prod/dsn»' })",
         '"Name": "«acme-prod»", "Arn": "arn:aws:eks:eu-west-1:1:cluster/x"',
+        '{"arn": "arn:aws:vpc-lattice:eu-west-1:1:service/svc-1", "status": "ACTIVE", "name": "«acme-prod»"}',
+        '"Buckets": [{"Name": "«acme-logs»", "CreationDate": "2024-05-01"}]',
+        '{"Name": "«acme-2»",\n "CreationDate": "x"}',
+        '{"Name": "«acme-db-password»", "Type": "SecureString"}, {"Name": "«/acme/db»", "Type": "String"}',
+        '"Name": "«acme-logs»", "ResponseMetadata": {"HTTPHeaders": {"x-amz-id-2": "x"}}',
+        "Buckets:\n- CreationDate: '2024-05-01T12:00:00+00:00'\n  Name: «acme-logs»\n",
+        "{'Name': '«acme-logs»', 'CreationDate': datetime.datetime(2024, 5, 1)}",
+        '"IsTruncated": false, "Name": "«acme-logs»", "Prefix": "x/", "MaxKeys": 1000',
     ),
     negatives=(
         'resource "google_x" "q" {\n  name = "acme-jobs-1"\n}',
         'resource "aws_sqs_queue" "q" {\n}\n\nvariable "x" {\n  name = "acme-jobs-1"\n}',
         "docker run --name web-1 nginx",
+        '{"roleArn": "arn:aws:iam::1:role/x"}, {"name": "acme-jobs-1"}',
+        '{"Name": "acme-jobs-1", "Size": 1, "CreationDate": "x"}',
+        '{"name": "acme-jobs-1", "type": "String"}',
         'name = "acme-jobs-1"',
         'create_widget(name="acme-jobs-1") new Setting({ name: "acme-jobs-1" })',
         'resource "aws_sqs_queue" "q" {\n  name = var.name\n}',

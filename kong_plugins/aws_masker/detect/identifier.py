@@ -65,7 +65,8 @@ MULTI_REGION_KEY = Detector(
 )
 
 _ZONE_BEFORE = Pattern(
-    rb"(?i)(?:zone[s_/ -]{0,3}(?:ids?)?|hostedzone/|route ?53[^\n\x00]{0,32})(?:[^0-9A-Za-z\n]|\bis\b|\bid\b){0,16}$"
+    rb"(?i)(?:zone[s_/ -]{0,3}(?:name_?)?(?:ids?)?|hostedzone/|route ?53[^\n\x00]{0,32})"
+    rb"(?:[^0-9A-Za-z\n]|\bis\b|\bid\b){0,16}$"
 )
 
 

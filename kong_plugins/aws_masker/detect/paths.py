@@ -13,6 +13,7 @@ from kong_plugins.aws_masker.detect.words import is_word
 _FAMILIES: tuple[tuple[bytes, str], ...] = (
     (b"buckets/", "bucket"),
     (b"object/", "bucket"),
+    (b"<Bucket>", "bucket"),
     (b"repos/", "repository"),
     (b"codecommit", "repository"),
     (b"/functions/", "function"),
@@ -63,6 +64,7 @@ _ANCHORS = (
     rb"codecommit(?:::|%3A%3A)[a-z0-9-]{4,24}(?::|%3[Aa])//(?:[a-z0-9-]{1,32}@)?",
     rb"(?:#|%23)/functions/",
     rb"s3/(?:buckets|object)/",
+    rb"<Bucket>[ \t\r\n]{0,24}<Name>",
     rb"/aws/(?:lambda|eks|ecs|codebuild|containerinsights|kafka|(?:rds|docdb|neptune)/(?:instance|cluster))/",
     rb"(?:eks|ecs)/(?:home[^ \"'<>\x00]{0,40}(?:#|%23)/?|v2/)clusters/",
     rb"alias/",
@@ -85,6 +87,7 @@ DETECTOR = Detector(
         "https://s3.console.aws.amazon.com/s3/buckets/«acme-prod-logs»?region=eu-west-1",
         "https%3A%2F%2Fs3.console.aws.amazon.com%2Fs3%2Fbuckets%2F«acme-prod-logs»",
         'dynamodb.Table("«orders-7»")',
+        "<Buckets><Bucket><Name>«acme-prod-logs»</Name><CreationDate>2024-05-01T12:00:00.000Z</CreationDate></Bucket>",
         "tail /aws/lambda/«billing» and /aws/rds/instance/«orders»/error",
         "key alias/«billing-prod»",
         '"AliasName": "alias/«acme/glue/encrypted»" --target-key-id alias/«acme/s3»',

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kong_plugins.aws_masker.detect.detector import Detector
-from kong_plugins.aws_masker.detect.patterns import Pattern
+from kong_plugins.aws_masker.detect.patterns import UUID, Pattern
 from kong_plugins.aws_masker.detect.spans import Span, ends_clean, starts_clean
 
 INSTANCE_PREFIXES = ("i", "mi")
@@ -23,8 +23,8 @@ PREFIXES = (
     *("tmt", "cvpn-endpoint", "cvpn-assoc", "vgw-telemetry", "vai", "vatp", "vae", "vagr", "cfg", "iip-assoc", "rrs"),
     *("rslvr-in", "rslvr-out", "rslvr-rr", "rslvr-rrassoc", "rslvr-fdl", "rslvr-frg", "rslvr-frgassoc", "fcr", "fsvol"),
     *("svm", "backup", "task", "ipv4pool-ec2", "ipv6pool-ec2", "ipv4pool-coip", "ri", "capacity-reservation"),
-    *("loc", "agent", "dss", "ws", "wsb", "lag", "dxcon", "dxvif", "dxlag", "ela", "asg"),
-    *("mw", "oi", "ops", "copy-snap", "afi", "core-network", "connect-peer"),
+    *("loc", "agent", "dss", "ws", "wsb", "lag", "dxcon", "dxvif", "dxlag", "ela", "ela-attach"),
+    *("asg", "mw", "oi", "ops", "copy-snap", "afi", "core-network", "connect-peer"),
 )
 LONG_PREFIXES = (
     *("attachment", "cap", "cert", "context-store", "dv", "fcap", "fcapassoc"),
@@ -41,10 +41,13 @@ _ALTERNATION = "|".join(
 ANY_PREFIX = _ALTERNATION.encode()
 """All of them, as a pattern."""
 
-PATTERN = rf"(?:{_ALTERNATION})-[0-9a-f]{{8,41}}".encode()
+_OF_A_FLEET = rb"(?:sfr|fleet)-" + UUID
+"""Spot Fleet requests and EC2 Fleets."""
+PATTERN = rf"(?:{_ALTERNATION})-[0-9a-f]{{8,41}}|".encode() + _OF_A_FLEET
 
 DATE = Pattern(rb"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?:[0-9]{4}|[0-9]{6})?")
 """A day, or a day and a time: `key-20240131` is nobody's id."""
+_WITH_UUID = Pattern(_OF_A_FLEET)
 _UUID_GOES_ON = Pattern(rb"-[0-9a-fA-F]{4}-")
 _LENGTHS = {8, 17}
 _FURTHER_LENGTHS = {17, 32}
@@ -64,6 +67,8 @@ def _fits(prefix: bytes, digits: int) -> bool:
 def find(text: bytes, start: int, end: int) -> Sequence[Span]:
     """Return the span of the candidate, if it is an id."""
     prefix, _, digits = text[start:end].rpartition(b"-")
+    if _WITH_UUID.fullmatch(text[start:end]):
+        return (Span(start, end, "resource_id"),) if ends_clean(text, end) and starts_clean(text, start) else ()
     if not _fits(prefix, len(digits)) or not ends_clean(text, end) or not starts_clean(text, start):
         return ()
     if digits.isdigit() and (DATE.fullmatch(digits) or text[max(0, start - 2) : start] == b")+"):
@@ -88,6 +93,7 @@ DETECTOR = Detector(
         "서브넷«subnet-0a1b2c3d»입니다",
         "my_«tgw-attach-0123456789abcdef0»_x",
         "«core-network-0123456789abcdef0» «tg-0123456789abcdef0» «farm-" + "0123456789abcdef" * 2 + "»",
+        "fleet «sfr-20704b88-c112-4227-b878-a5011b6b8c56» «fleet-73fbd2ce-aa30-494c-8788-1cee4a6b8c56»",
         "https://«fs-0123456789abcdef0».efs.eu-west-1.amazonaws.com",
     ),
     negatives=(
@@ -95,7 +101,7 @@ DETECTOR = Detector(
         "i-0123456789abcdef01 is a digit too long, i-0123456 too short",
         "i-0123456789ABCDEF0",
         "job-0123abcd queue-deadbeef",
-        "key-0123abcd-4567-89ab-cdef-0123456789ab",
+        "key-0123abcd-4567-89ab-cdef-0123456789ab sfr-20704b88-c112-4227-b878-a5011b6b8c56a",
         "key-20240131 snap-20240229",
         "t:(t<<10)+i-56613888}",
         "vpc-id subnet-group sg-default i-am",

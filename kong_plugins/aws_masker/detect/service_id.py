@@ -32,8 +32,11 @@ _OF_OTHERS = frozenset(
 """Prefixes of language models' APIs, whose answers are pasted as well."""
 
 _WORD = "[a-z][a-z0-9]{0,15}"
-_VALUE = rf"{_WORD}(?:-{_WORD}){{0,3}}-[0-9A-Za-z]{{7,40}}"
+_VALUE = rf"{_WORD}(?:-{_WORD}){{0,3}}-(?:[0-9A-Za-z]{{7,40}}|{UUID.decode()})"
 _SHORTEST, _LONGEST = 7, 40
+_UUID = Pattern(UUID)
+_SHORT = 4
+"""Letters of a prefix that a UUID may follow; longer ones, such as `trace-`, are words of any program's."""
 _VALUE_CHARS = bytes(sorted(ALNUM)) + b"-"
 _WHOLE = Pattern(_VALUE.encode())
 _OF_EC2 = Pattern(resource_id.PATTERN)
@@ -62,6 +65,9 @@ def _changes(value: bytes) -> int:
 @lru_cache(maxsize=1 << 12)
 def _is_id(value: bytes) -> bool:
     """Tell whether `value` is a prefix and something random."""
+    if value.count(b"-") >= 5 and _UUID.fullmatch(value[-36:]):
+        prefix = value[:-37]
+        return prefix in _PREFIXES or (len(prefix) <= _SHORT and prefix not in _OF_OTHERS)
     prefix, _, rest = value.rpartition(b"-")
     if prefix in _OF_OTHERS or not _SHORTEST <= len(rest) <= _LONGEST or resource_id.DATE.fullmatch(rest):
         return False
@@ -159,12 +165,15 @@ DETECTOR = Detector(
         "the workspace id `«ws-fs0qkfga4x47»` is",
         "|  WorkspaceId  |  «ws-fs0qkfga4x47»  |",
         '"VpcId": "«vpc-im7910pv»", "InstanceId": "«i-0123456789abcdef0»"',
+        '"CrossClusterSearchConnectionId": "«ccs-876865f6-e37c-4533-8e7b-ce982ceecaed»"',
+        '"SpotFleetRequestId": "«sfr-20704b88-c112-4227-b878-a5011b6b8c56»"',
         '"ThingId": "«thing-9a56yoqYxU2»", "ConfigId": "«rqlc-fb017689395648d1»"',
     ),
     negatives=(
         'id="section-heading1" data-id="col-md-10" id="menu-item-1234567"',
         '"id": "release-20240131", "runId": "nightly-202401311200"',
         '"id": "chatcmpl-9nKTzFJ0Hn0cYJXHyZ2sNeNqWgQ6O"',
+        '"id": "req-876865f6-e37c-4533-8e7b-ce982ceecaed", "eventId": "event-876865f6-e37c-4533-8e7b-ce982ceecaed"',
         '"requestId": "a1b2c3d4-e5f6-4a5b-8c7d-9e0f1a2b3c4d"',
         '"moduleId": "react-es2015modules", "projectId": "acme-prod-394817"',
         "grid: row-9a56yoqYxU2, uuid = x-9a56yoqYxU2",

@@ -77,8 +77,9 @@ def is_literal_word(value: bytes) -> bool:
 
 def is_reference(name: bytes) -> bool:
     """Tell whether `name` is an expression such as `var.bucket` or `aws_s3_bucket.logs.id`."""
-    first, dot, _ = name.partition(b".")
-    type_of_program = first[:1].isupper() and first.isalnum() and not first.isupper() and b"-" not in name
+    first, dot, rest = name.partition(b".")
+    capitalised = first[:1].isupper() and first.isalnum() and not first.isupper()
+    type_of_program = capitalised and b"-" not in name and not rest[:1].isdigit()  # no member begins with a digit
     return bool(dot) and (first in _REFERENCES or first.startswith(b"aws_") or type_of_program)
 
 
