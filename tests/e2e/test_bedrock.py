@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from kong_plugins.aws_masker.demo.echo import parrot
 from kong_plugins.aws_masker.demo.serving import serving
 from kong_plugins.aws_masker.proxy.app import create_app
 from kong_plugins.aws_masker.settings import Settings
-from tests.e2e.agents import ask_for_files, by_messages, tell
+from tests.e2e.agents import Outcome, ask_for_files, by_messages, tell
 from tests.e2e.bedrock import CLAUDE, LLAMA, REGION, Bedrock, bedrock_client, by_converse, runtime
 from tests.e2e.claude import ClaudeCode
 from tests.e2e.lab import assert_stable, proxy_process
@@ -29,7 +29,10 @@ from tests.e2e.scripts import read_main, show_log
 from tests.proxy.harness import running
 from tests.proxy.test_tls import made
 
-AGENTS = {"messages": partial(by_messages, client_of=bedrock_client), "converse": by_converse}
+AGENTS: dict[str, Callable[..., Outcome]] = {
+    "messages": partial(by_messages, client_of=bedrock_client),
+    "converse": by_converse,
+}
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import orjson
@@ -11,12 +11,15 @@ import pytest
 from kong_plugins.aws_masker.demo.answers import turns
 from kong_plugins.aws_masker.demo.echo import parrot
 from kong_plugins.aws_masker.demo.serving import serving
-from tests.e2e.agents import ask_for_files, by_messages, tell
+from tests.e2e.agents import Outcome, ask_for_files, by_messages, tell
 from tests.e2e.bedrock import CLAUDE, REGION, Bedrock, bedrock_client, by_converse
 from tests.e2e.project import Planted
 from tests.kong.lab import Lab
 
-AGENTS = {"messages": partial(by_messages, client_of=bedrock_client), "converse": by_converse}
+AGENTS: dict[str, Callable[..., Outcome]] = {
+    "messages": partial(by_messages, client_of=bedrock_client),
+    "converse": by_converse,
+}
 
 
 @pytest.fixture

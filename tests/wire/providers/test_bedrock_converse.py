@@ -26,21 +26,21 @@ BLOCKS: list[Any] = [
     {"cachePoint": {"type": "KEEP", "ttl": "5m"}},
     {"toolUse": {"toolUseId": "KEEP", "name": "KEEP", "type": "KEEP", "input": {"TEXT": ["TEXT"], "type": "TEXT"}}},
     {"toolUse": {"toolUseId": "KEEP", "name": "KEEP", "input": "TEXT", "new": "TEXT"}},
-    {"toolResult": {"toolUseId": "KEEP", "status": "KEEP", "content": [{"text": "TEXT"}, {"json": {"TEXT": {"name": "TEXT"}}}]}},
+    {"toolResult": {"toolUseId": "KEEP", "status": "success", "content": [{"text": "TEXT"}, {"json": {"TEXT": {"name": "TEXT"}}}]}},
     {"toolResult": {"toolUseId": "KEEP", "content": [{"document": {"format": "txt", "name": "TEXT", "source": {"bytes": FILE}}}]}},
-    {"image": {"format": "KEEP", "source": {"bytes": LONG}}},
-    {"image": {"format": "KEEP", "source": {"s3Location": {"uri": "KEEP", "bucketOwner": "KEEP", "new": "TEXT"}}}},
-    {"image": {"format": "KEEP", "source": {"bytes": "TEXT no base64 " * 9}}},
-    {"video": {"format": "KEEP", "source": {"bytes": LONG}}},
+    {"image": {"format": "png", "source": {"bytes": LONG}}},
+    {"image": {"format": "png", "source": {"s3Location": {"uri": "KEEP", "bucketOwner": "KEEP", "new": "TEXT"}}}},
+    {"image": {"format": "png", "source": {"bytes": "TEXT no base64 " * 9}}},
+    {"video": {"format": "png", "source": {"bytes": LONG}}},
     {"document": {"format": "md", "name": "TEXT", "source": {"bytes": FILE}, "context": "TEXT"}},
     {"document": {"format": "txt", "name": "TEXT", "source": {"text": "TEXT"}, "citations": {"enabled": True}}},
     {"document": {"format": "txt", "name": "TEXT", "source": {"content": [{"text": "TEXT"}]}}},
-    {"document": {"format": "KEEP", "name": "TEXT", "source": {"bytes": base64.b64encode(b"\0" * 90).decode()}}},
-    {"document": {"format": "KEEP", "name": "TEXT", "source": {"bytes": base64.b64encode(b"TEXT" * 30).decode()}}},
+    {"document": {"format": "pdf", "name": "TEXT", "source": {"bytes": base64.b64encode(b"\0" * 90).decode()}}},
+    {"document": {"format": "pdf", "name": "TEXT", "source": {"bytes": base64.b64encode(b"TEXT" * 30).decode()}}},
     {"reasoningContent": {"reasoningText": {"text": "SIGN", "signature": "KEEP"}}},
     {"reasoningContent": {"reasoningText": {"text": "TEXT"}}},
     {"reasoningContent": {"redactedContent": "KEEP"}},
-    {"guardContent": {"text": {"text": "TEXT", "qualifiers": ["query"]}, "image": {"format": "KEEP", "source": {"bytes": LONG}}}},
+    {"guardContent": {"text": {"text": "TEXT", "qualifiers": ["query"]}, "image": {"format": "png", "source": {"bytes": LONG}}}},
     {"searchResult": {"source": "TEXT", "title": "TEXT", "content": [{"text": "TEXT"}]}},
     {"citationsContent": {"content": [{"text": "TEXT"}], "citations": [{"title": "TEXT", "source": "TEXT", "location": {"web": {"url": "TEXT"}}}]}},
     {"toolAddition": {"tool": {"type": "KEEP", "name": "KEEP", "serverName": "KEEP"}}},
@@ -101,8 +101,8 @@ def test_a_short_text_file_goes_back_as_base64() -> None:
     """However short it is, its text is masked, and written the way it came."""
     documents = Documents()
     documents.add(_document(b"i-1"), policy_of(Api.BEDROCK_CONVERSE).request)
-    assert [text.value for text in documents.texts] == [b"i-1"]
-    assert documents.put_back([b"i-2"]) == [_document(b"i-2")]
+    assert [text.value for text in documents.texts] == [b"csv", b"i-1"]
+    assert documents.put_back([None, b"i-2"]) == [_document(b"i-2")]
 
 
 @pytest.mark.parametrize("contents", [b"caf\xe9", "é".encode("utf-16"), b"a\0b"])

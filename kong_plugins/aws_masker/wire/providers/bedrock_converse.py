@@ -26,8 +26,8 @@ from kong_plugins.aws_masker.wire.providers.common import (
 )
 from kong_plugins.aws_masker.wire.rules import Leaf, Rule, Scope
 
-_PROTOCOL = kept("role", "type", "toolUseId", "format", "status", "signature", "redactedContent")
-# Words like `end_turn` are not listed: masking leaves them alone anyway, and what is not listed cannot leak.
+_PROTOCOL = kept("role", "type", "toolUseId", "signature", "redactedContent")
+# Words like `success` or `png` are not listed: masking leaves them alone anyway, and what is not listed cannot leak.
 
 _TEXT_FORMATS = frozenset({"txt", "md", "csv", "html"})
 _S3 = Rule(fields=kept("uri", "bucketOwner"))
