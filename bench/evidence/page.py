@@ -77,7 +77,8 @@ def recall(
     parts = [
         "\n## Recall\n\nA value counts as masked if no four letters or digits in a row are left of it. What is known "
         "to be in the documents comes from patterns written for this measurement (`bench/evidence/truth.py`), not the "
-        "detectors'; what is known of the generated requests and answers comes from their generator, which follows "
+        "detectors', and in CloudTrail's records and recorded answers from the typed fields of AWS's APIs "
+        "(`bench/evidence/recorded.py`); what is known of the generated requests and answers comes from their generator, which follows "
         "the patterns and the members' names in botocore's models (`bench/evidence/shapes.py`). Each document, and "
         "each request or answer, is masked by itself. Goals: 99.5 % of values with a shape, 95 % of names.\n\n"
         "### Documents nobody here wrote\n\n",
@@ -86,7 +87,11 @@ def recall(
         "name, constants in ARNs such as `object` and `LATEST`, whole private ranges and names that AWS gives, and "
         f"{left_out.get('plain words', 0):,} plain words such as `test` where a name stands: "
         "masking each of them wherever it stands would take words out of sentences. What stands under a key that ends "
-        'in `Version` (`"osVersion": "10.0.19044"`) is no address.\n\n',
+        'in `Version` (`"osVersion": "10.0.19044"`) is no address.\n\n'
+        "Not looked for, as a rule for them would take words out of other texts: lists of plain names "
+        '(`"projects": ["a-1"]`), a plain `Name` with nothing of AWS beside it, `ModelName` and `applicationId`, which '
+        "other trades have, tags but `Name`, short ids without a prefix (API Gateway's `4w7pvbmv`), and UUIDs but "
+        "for those of keys and of resources that their key names: logs are full of UUIDs of requests.\n\n",
         _families(whole, truth.KIND | recorded.KIND),
         "\n### Requests and answers made from botocore's models\n\nFor one operation in three, of every service.\n\n",
         _families(generated, dict.fromkeys(shapes.SHAPED, truth.SHAPED)),
