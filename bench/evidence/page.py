@@ -80,7 +80,8 @@ def recall(
         "detectors', and in CloudTrail's records and recorded answers from the typed fields of AWS's APIs "
         "(`bench/evidence/recorded.py`); what is known of the generated requests and answers comes from their "
         "generator, which follows the patterns and the members' names in botocore's models "
-        "(`bench/evidence/shapes.py`). Each document, request or answer is masked by itself. Goals: 99.5 % of values with a shape, 95 % of names.\n\n"
+        "(`bench/evidence/shapes.py`). Each document, request or answer is masked by itself. Goals: 99.5 % of values "
+        "with a shape, 95 % of names.\n\n"
         "### Documents nobody here wrote\n\n",
         table(("corpus", "values", "masked", "recall"), [_corpus_row(*item) for item in by_corpus.items()]),
         f"\nNot counted: {left_out.get('stand-ins', 0):,} stand-ins such as `my-bucket`, `keypair_name` or a key's own "

@@ -84,7 +84,8 @@ _STAND_IN = re.compile(
     rb"(?i)(?:my[-_]?(?:[a-z0-9]+-)*(?:group|asg|balancer|key|pair|keypair|cluster|function|bucket|table|role|stack|queue|"
     rb"topic|layer|db|instance|project|nodegroup|logs|user|policy|alarm|stream|secret|repo|service|template|"
     rb"application|repository|access-point)(?:-name)?|some_.*|1234|object|LATEST|"
-    rb".*EXAMPLE.*|a{9}|(?:cluster|instance)-id|AWSServiceRole.*|[a-z]{2}-[a-z]+-\d|10\.0\.0\.0/8|172\.16\.0\.0/12|192\.168\.0\.0/16|aws-.*|your-.*|aws/.*|default)"
+    rb".*EXAMPLE.*|a{9}|(?:cluster|instance)-id|AWSServiceRole.*|"
+    rb"[a-z]{2}-(?:north|south|east|west|central)[a-z]*-\d|10\.0\.0\.0/8|172\.16\.0\.0/12|192\.168\.0\.0/16|aws-.*|your-.*|aws/.*|default)"
 )
 """What examples write for "put yours here", whole private ranges, AWS's own names, and constants in ARNs."""
 _STAND_IN_NAME = re.compile(rb"(?:some|the)[-_].*|[a-z]+_name|KeyValue")
