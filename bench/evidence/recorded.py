@@ -73,7 +73,12 @@ _FIELDS = (
         r"(?:access_?key|principal|role|user|policy|group|instance_?profile)_?id|arn",
         r"A(?:KIA|SIA|ROA|IDA|GPA|IPA|NPA|NVA)[A-Z2-7]{16,17}(?::.*)?",
     ),
-    _Field("id of a resource in its field", SHAPED, rf"(?:{_ID_KEYS})_?ids?", r"[a-z][a-z-]{0,20}-(?:[0-9a-f]{8}|[0-9a-f]{17}|[0-9a-f]{32})"),
+    _Field(
+        "id of a resource in its field",
+        SHAPED,
+        rf"(?:{_ID_KEYS})_?ids?",
+        r"[a-z][a-z-]{0,20}-(?:[0-9a-f]{8}|[0-9a-f]{17}|[0-9a-f]{32})",
+    ),
     _Field(
         "id with a UUID in its field",
         SHAPED,
