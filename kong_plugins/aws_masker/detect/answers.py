@@ -47,7 +47,16 @@ _VALUES = rf"(?:{_Q}[vV]alues?{_Q}{_GAP}:{_GAP}(?:\[{_GAP})?{_Q}|{_Q}valueSet{_Q
 _OPTION = rf"(?:{_Q}[oO]ption{_IS}[A-Za-z]{{4,12}}{_Q},{_GAP})?"
 
 
+_KEY_BEFORE = Pattern(rf"[kK]ey(?:{_IS}|=)$".encode())
+_NOT_BEFORE = bytes(sorted(ALNUM)) + b"-_:."
+
+
 def _find_tagged(text: bytes, start: int, end: int) -> Sequence[Span]:
+    of_a_key = text[start : start + 4] == b"Name" and text[start + 4 : start + 5] != b"="
+    if of_a_key and _KEY_BEFORE.search(text[max(0, start - 64) : start]) is None:
+        return ()
+    if start and text[start - 1] in _NOT_BEFORE and not (of_a_key or starts_clean(text, start)):
+        return ()
     quoted = text[end - 1 : end] in (b'"', b"'")
     return list(_tagged(text, start, end, _QUOTES + b"*" if quoted else b" \t\r\n,;\"'\x00"))
 
@@ -74,8 +83,8 @@ TAGS = Detector(
     families=(*FAMILIES, "keypair"),
     summary="names in the tag `Name` and in filters by name",
     pattern=(
-        rf"[kK]ey{_IS}Name{_Q},{_GAP}{_OPTION}{_VALUES}|{_Q}(?:{_FILTERS}){_Q},{_GAP}{_VALUES}"
-        rf"|Key=Name,Value=[\"']?|Name=(?:{_FILTERS}),Values=[\"']?"
+        rf"Name{_Q},{_GAP}{_OPTION}{_VALUES}|(?:{_FILTERS}){_Q},{_GAP}{_VALUES}"
+        rf"|Name,Value=[\"']?|Name=(?:{_FILTERS}),Values=[\"']?"
     ).encode(),
     find=_find_tagged,
     positives=(
@@ -148,7 +157,7 @@ LOCATION = Detector(
     name="bucket_location",
     families=("bucket",),
     summary="buckets as S3 answers that it made one: a path, and nothing else",
-    pattern=rf"[{{ \"'\n][lL]ocation{_IS}\\?/".encode(),
+    pattern=rf"[lL]ocation{_IS}\\?/".encode(),
     find=_find_location,
     positives=(
         '{\n    "Location": "/«acme-logs»"\n}\n',
@@ -182,27 +191,33 @@ SNAPSHOT = Detector(
 )
 
 _RESOURCES = (
-    "web[_-]?acl|firewall|firewall_?rule_?group|protection|direct[_-]?connect[_-]?gateway|connect_?instance|agent_?space|table|"
-    "deployment_?group|named_?query|activation|reserved[_-]?(?:instances|db[_-]?instance|cache[_-]?node|node|"
-    "elasticsearch[_-]?instance)|resource_?share|repository"
+    *("web[_-]?acl", "firewall", "firewall_?rule_?group", "protection", "direct[_-]?connect[_-]?gateway", "table"),
+    *("connect_?instance", "agent_?space", "deployment_?group", "named_?query", "activation", "resource_?share"),
+    *("repository", "reserved[_-]?(?:instances|db[_-]?instance|cache[_-]?node|node|elasticsearch[_-]?instance)"),
 )
+_BEGINS = "|".join(_RESOURCES)
+_GOES_ON = "|".join(f"{one[0].upper()}(?i:{one[1:]})" for one in _RESOURCES)
+_KEY_OF_RESOURCE = Pattern(  # `tableId`, `sourceTableId`, and not `stableId`
+    rf"(?:(?:^|[^0-9A-Za-z]|\\[nrt])(?i:{_BEGINS})|[0-9A-Za-z](?:{_GOES_ON}))[_-]?(?i:ids?)(?:{SEPARATOR})$".encode()
+)
+_REQUESTS = (b"eque", b"vent")
+"""In the keys of most UUIDs of logs."""
 
 
 def _find_uuid(text: bytes, start: int, end: int) -> Sequence[Span]:
-    if not ends_clean(text, end) or not _starts_key(text, start):
+    near = text[max(0, start - 16) : start]
+    if (b"d" not in near and b"D" not in near) or any(one in near for one in _REQUESTS):
         return ()
-    return (Span(end - 36, end, "resource", spread=True),)
-
-
-def _starts_key(text: bytes, start: int) -> bool:
-    return starts_clean(text, start) or text[start : start + 1].isupper()
+    if not ends_clean(text, end) or _KEY_OF_RESOURCE.search(look_back(text, start, 96)) is None:
+        return ()
+    return (Span(start, end, "resource", spread=True),)
 
 
 RESOURCE_UUID = Detector(
     name="resource_uuid",
     families=("resource",),
     summary="UUIDs behind keys of web ACLs, firewalls, gateways and other resources that have them as ids",
-    pattern=rf"(?i:(?:{_RESOURCES})[_-]?ids?)(?:{SEPARATOR})".encode() + UUID,
+    pattern=UUID,
     find=_find_uuid,
     positives=(
         '"WebACLId": "«1ebe0b46-0fd2-4e07-a74c-27bf25adc0bf»"',
