@@ -206,7 +206,7 @@ _REQUESTS = (b"eque", b"vent")
 
 def _find_uuid(text: bytes, start: int, end: int) -> Sequence[Span]:
     near = text[max(0, start - 16) : start]
-    if (b"d" not in near and b"D" not in near) or any(one in near for one in _REQUESTS):
+    if any(one in near for one in _REQUESTS):
         return ()
     if not ends_clean(text, end) or _KEY_OF_RESOURCE.search(look_back(text, start, 96)) is None:
         return ()
@@ -222,6 +222,7 @@ RESOURCE_UUID = Detector(
     positives=(
         '"WebACLId": "«1ebe0b46-0fd2-4e07-a74c-27bf25adc0bf»"',
         '"SourceFirewallId":"«f922fc1a-643a-4dab-832a-5998ff907d4f»"',
+        '"NamedQueryIds": [\n            "«5e0035f9-1f3d-4359-9ff4-36c974e8cf5a»"',
         "--direct-connect-gateway-id «e72d611c-aa39-4fd2-a1d7-da0484ad38fe»",
         "web_acl_id = «1ebe0b46-0fd2-4e07-a74c-27bf25adc0bf»",
     ),
