@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
@@ -13,6 +13,8 @@ from kong_plugins.aws_masker.families import CONTEXT_FAMILIES, WORD_FAMILIES
 
 _FEW = 300
 """Values up to which the fastest automaton is taken, which needs the most memory: 1.5 KB a value."""
+_GOES_ON = (b"/", b".", b"@", b"+", b":")
+"""Behind a name that stands by itself, these may go on with another name, whose beginning is the first one's end."""
 _NAME_JOINTS = ALNUM | frozenset(b"-_")
 """`acme-logs` does not stand by itself in `acme-logs-old`: that is another name."""
 
@@ -34,26 +36,59 @@ def spellings(family: str, value: bytes) -> tuple[bytes, ...]:
 
 
 class Spreader:
-    """Finds known values in a text, in one linear pass (Aho-Corasick); immutable."""
+    """Finds known values in a text, in one linear pass (Aho-Corasick); immutable.
+
+    The pass takes the leftmost and longest value at each place, and goes on behind it. Where that one does not stand by
+    itself, or another name may go on behind it, others that begin inside it are looked for by a second automaton, in as
+    little text as holds them.
+    """
 
     def __init__(self, families: Mapping[bytes, str]) -> None:
         """`families`: each known value and its family."""
         self._known = list(families.items())
-        self._automaton = BytesAhoCorasick(
+        self._longest = max(map(len, families))
+        self._leftmost = self._automaton(MatchKind.LeftmostLongest)
+
+    def _automaton(self, kind: MatchKind) -> BytesAhoCorasick:
+        return BytesAhoCorasick(
             [value for value, _ in self._known],
-            matchkind=MatchKind.LeftmostLongest,
-            implementation=Implementation.DFA if len(families) <= _FEW else Implementation.ContiguousNFA,
+            matchkind=kind,
+            implementation=Implementation.DFA if len(self._known) <= _FEW else Implementation.ContiguousNFA,
         )
+
+    @cached_property
+    def _every(self) -> BytesAhoCorasick:
+        return self._automaton(MatchKind.Standard)
 
     def spans(self, text: bytes, found: Container[tuple[int, int, str]] = ()) -> Iterator[Span]:
         """Yield where a known value stands by itself, but for what is `found` already, which is nearly all."""
-        for index, start, end in self._automaton.find_matches_as_indexes(text):
+        for index, start, end in self._leftmost.find_matches_as_indexes(text):
             family = self._known[index][1]
             if (start, end, family) in found:
                 continue
-            joints = _NAME_JOINTS if family in WORD_FAMILIES else ALNUM
-            if end < len(text) and text[end] in joints:
-                continue
-            if start and text[start - 1] in joints and not escape_ends_at(text, start):
+            if not _stands_alone(text, start, end, family):
+                yield from self._inside(text, start, end)
                 continue
             yield Span(start, end, family)
+            if text[end : end + 1] in _GOES_ON:
+                yield from self._inside(text, start + 1, end)
+
+    def _inside(self, text: bytes, start: int, end: int) -> Iterator[Span]:
+        """Yield what begins between `start` and `end` and stands by itself, from left to right, the longest first."""
+        window = text[start : end + self._longest]
+        places = self._every.find_matches_as_indexes(window, overlapping=True)
+        reach = start
+        for first, last, index in sorted((start + one, -start - other, index) for index, one, other in places):
+            if first >= end:
+                return
+            family = self._known[index][1]
+            if first >= reach and _stands_alone(text, first, -last, family):
+                yield Span(first, -last, family)
+                reach = -last
+
+
+def _stands_alone(text: bytes, start: int, end: int, family: str) -> bool:
+    joints = _NAME_JOINTS if family in WORD_FAMILIES else ALNUM
+    if end < len(text) and text[end] in joints:
+        return False
+    return not start or text[start - 1] not in joints or escape_ends_at(text, start)
