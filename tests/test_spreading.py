@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kong_plugins.aws_masker.detect.spans import ALNUM
-from kong_plugins.aws_masker.spreading import Spreader
+from kong_plugins.aws_masker.spreading import Remembered, Spreader
+from kong_plugins.aws_masker.text import Entry
 
 _NAME_JOINTS = ALNUM | frozenset(b"-_")
 
@@ -50,3 +51,19 @@ def test_no_value_that_stands_alone_is_missed(names: list[str], text: str) -> No
             )  # fmt: skip
             assert not alone or any(span.start <= at < span.end for span in spans), (name, at)
             at = raw.find(name, at + 1)
+
+
+@pytest.mark.parametrize("step", [1, 3, 700])
+def test_names_that_come_are_found_and_those_gone_are_forgotten(step: int) -> None:
+    """However many names come at once: the memory's are found, and of those that left it at most a few."""
+    held: Remembered | None = None
+    for end in range(step, 2400, step):
+        names = [Entry(b"acme-logs-%d" % number, "bucket") for number in range(max(0, end - 1000), end)]
+        held = Remembered(names, held)
+        if end % 200 < step:
+            text = b" ".join(b"acme-logs-%d" % number for number in range(end + 5))
+            found = {text[span.start : span.end] for one in held.spreaders for span in one.spans(text)}
+            assert found >= {name.value for name in names}
+            assert len(found) <= len(names) + 500
+    assert held is not None
+    assert len(held.spreaders) <= 2

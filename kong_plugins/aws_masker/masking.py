@@ -26,7 +26,7 @@ from kong_plugins.aws_masker.pseudonym.prf import Prf
 from kong_plugins.aws_masker.pseudonym.pseudonymizer import Pseudonymizer
 from kong_plugins.aws_masker.restoring import StreamRestorer, restore
 from kong_plugins.aws_masker.settings import CustomPattern, Settings
-from kong_plugins.aws_masker.spreading import Spreader, spellings, spreads
+from kong_plugins.aws_masker.spreading import Remembered, Spreader, spellings, spreads
 from kong_plugins.aws_masker.text import Entry, Lookup, Memory, NoMemory, Text
 from kong_plugins.aws_masker.windows import Window, windows
 
@@ -65,7 +65,7 @@ class Masker:
         self._allows = lru_cache(_VALUES_AT_HAND)(self._allowlist.allows)
         self._lock = Lock()
         self._searched: LRUCache[bytes, _Packed] = LRUCache(_MEMORY_OF_WINDOWS, _Packed.size)
-        self._remembered: LRUCache[str, tuple[Sequence[Entry], Spreader | None]] = LRUCache(_TENANTS_AT_HAND)
+        self._remembered: LRUCache[str, Remembered] = LRUCache(_TENANTS_AT_HAND)
 
     def session(self, tenant: str = "", memory: Memory = _NO_MEMORY) -> Session:
         """Begin the masking of one request of `tenant`.
@@ -127,21 +127,17 @@ class Masker:
             spans = resolve(spans)
         return self.wanted(buffer, window.own(spans))
 
-    def remembered(self, tenant: str, names: Sequence[Entry]) -> Spreader | None:
-        """Return what finds the names that the tenant's memory holds; made anew only for another sequence of them."""
+    def remembered(self, tenant: str, names: Sequence[Entry]) -> list[Spreader]:
+        """Return what finds the names that the tenant's memory holds."""
         if not names:
-            return None
+            return []
         with self._lock:
-            known = self._remembered.get(tenant)
-        if known is None or known[0] is not names:
-            families: dict[bytes, str] = {}
-            for value, family in names:
-                if spreads(family, value):
-                    families.update((spelling, family) for spelling in spellings(family, value))
-            known = (names, Spreader(families) if families else None)
+            held = self._remembered.get(tenant)
+        if held is None or held.names is not names:
+            held = Remembered(names, held)
             with self._lock:
-                self._remembered[tenant] = known
-        return known[1]
+                self._remembered[tenant] = held
+        return held.spreaders
 
     def wanted(self, buffer: bytes, spans: Iterable[Span]) -> list[Span]:
         """Return those of `spans` that are to be masked by the settings."""
@@ -289,9 +285,8 @@ class Session:
             self._learn(window.buffer, spans, values, certain)
             del window  # it may be large, and is about to be made anew
         self._masked_before = self._is_masked_text(values)
-        remembered = self._masker.remembered(self._tenant, self._memory.names())
         spreaders = [Spreader(certain)] if certain else []
-        spreaders += [remembered] if remembered is not None else []
+        spreaders += self._masker.remembered(self._tenant, self._memory.names())
         for window, found in zip(kept or windows(texts), searched, strict=True):
             spans = found.spans() if isinstance(found, _Packed) else found
             yield window, window.parts(self._settled(window, spans, certain, spreaders))
