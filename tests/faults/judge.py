@@ -15,6 +15,8 @@ from tests.faults.planted import owners, text_of
 _CODE = re2.compile(r"^(AWS_MASKER_\d{4})")
 _TRUNCATED = b'{"message":"The upstream server responded with 200"'
 """Kong keeps the status of an answer that breaks off while Kong collects it (`kong/init.lua`, `buffered_proxying`)."""
+_ADDRESS = re2.compile(r"\b10\.[0-9]{1,3}\.[0-9]{1,3}\.")
+"""All of a private address but its last octet, which placeholders keep. They cannot prove what they are."""
 _OWN_CODE = re2.compile(rb"AWS_MASKER_\d{4}")
 
 
@@ -127,7 +129,9 @@ def _other() -> Verdict:
 def _whole(request: Request, said: str, sent: Sent) -> Verdict:
     if _is_right(request, said, sent):
         return Verdict("right")
-    if said == "\n".join([sent.masked, *(line for line, _ in sent.tail)]):
+    kept = "\n".join([sent.masked, *(line for line, _ in sent.tail)])
+    # a worker that takes over what another one had masked, and has no memory, masks its addresses once more
+    if _ADDRESS.sub("10.", said) == _ADDRESS.sub("10.", kept):
         return Verdict("whole, placeholders kept")
     return _other()
 

@@ -12,7 +12,7 @@ from tests.faults.judge import Got, judge
 from tests.faults.plan import Request
 from tests.faults.planted import owners, recalled, standing, text_of
 
-_MASKED = "instance i-1"
+_MASKED = "instance i-1 10.9.9.4"
 
 
 def _request(**fields: object) -> Request:
@@ -61,6 +61,8 @@ _CODE = {"type": "error", "error": {"type": "api_error", "message": "AWS_MASKER_
         (_stream(_TEXT[:60], ended="broken", stop=False), {"stream": True}, "broken off, and known to be"),
         (_cut_event(), {"stream": True}, "broken off, and known to be"),
         (_half_address(), {"stream": True}, "broken off, and known to be"),
+        (_plain(f"{_MASKED}\nforeign vpc-1"), {}, "whole, placeholders kept"),
+        (_plain(f"{_MASKED.replace('10.9.9.', '10.8.8.')}\nforeign vpc-1"), {}, "whole, placeholders kept"),
         (_error(_CODE), {}, "AWS_MASKER_2001"),
         (_error({"message": "An unexpected error occurred"}), {}, "Kong's own 503"),
         (Got(ended="broken"), {}, "connection error"),
