@@ -247,6 +247,11 @@ function value_at(state, at, depth)
   return word[2], at + #word[1]
 end
 
+-- Not compiled, as the recursion in rules.lua, and for the same reason.
+jit.off(array_at)
+jit.off(object_at)
+jit.off(value_at)
+
 local function parsed(raw, lenient)
   local state = { raw = raw, lenient = lenient, strings = 0, repeated = false }
   local tree, at = value_at(state, skip(raw, 1), 0)

@@ -272,6 +272,12 @@ function walk_object(node, rule, visit, visitor, scope, depth)
   end
 end
 
+-- Not compiled: in long runs of nginx an error was raised here now and then that nothing in these lines can
+-- raise, and never with the same events again; traces of recursion are where LuaJIT had such faults.
+-- Events are small, so it costs little.
+jit.off(walk)
+jit.off(walk_object)
+
 local policies = {}
 for api, policy in pairs(grammar.policies) do
   policies[api] = { response = rules[policy.response], event = rules[policy.event], ended = assert(ended[api], api) }
