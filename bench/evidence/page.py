@@ -53,7 +53,7 @@ def measured(versions: Mapping[str, str]) -> str:
     return (
         f"\nMeasured {when} at commit {commit}{', with changes not committed' if changed else ''}; "
         f"{platform.machine()}, {_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end, "
-        f"{platform.system()} {platform.release()}, Python {platform.python_version()}.\n"
+        f"{platform.system()} {platform.release().partition('-')[0]}, Python {platform.python_version()}.\n"
         + (f"\n<details><summary>Packages</summary>\n\n{packages}\n\n</details>\n" if packages else "")
     )
 
