@@ -12,10 +12,9 @@ from kong_plugins.aws_masker.detect.blocks import FAMILIES, family_of
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import UUID, Pattern
 from kong_plugins.aws_masker.detect.separators import SEPARATOR
-from kong_plugins.aws_masker.detect.spans import ALNUM, Span, ends_clean, look_back, run_end, starts_clean
+from kong_plugins.aws_masker.detect.spans import ALNUM, NAME_CHARS, Span, ends_clean, look_back, run_end, starts_clean
 from kong_plugins.aws_masker.detect.words import is_literal_word, is_reference, is_word
 
-_NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
 _QUOTES = b"\"'\\"
 _LONGEST = 255
 _Q = r"\\{0,3}[\"']"
@@ -25,7 +24,7 @@ _IS = rf"{_Q}{_GAP}:{_GAP}{_Q}"
 
 def _name(text: bytes, start: int, ends: bytes) -> bytes:
     """Return the name from `start` to one of `ends`, or nothing if what stands there is none."""
-    end = run_end(text, start, _NAME_CHARS, _LONGEST)
+    end = run_end(text, start, NAME_CHARS, _LONGEST)
     name = text[start:end]
     ended = end == len(text) or text[end] in ends
     usable = ended and len(name) >= 3 and name[:1] not in b"-.+@" and not is_literal_word(name)

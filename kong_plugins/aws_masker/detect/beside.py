@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kong_plugins.aws_masker.detect.patterns import Pattern
-from kong_plugins.aws_masker.detect.spans import ALNUM, run_end
+from kong_plugins.aws_masker.detect.spans import NAME_CHARS, run_end
 
 _ARN = Pattern(rb"(?i:arn)\\{0,3}[\"']?[ \t]{0,4}[:=][ \t]{0,4}\\{0,3}[\"']?arn:aws[a-z-]{0,12}:[a-z0-9-]{2,30}:")
 _GAP = rb"(?:[ \t\r\n\"',:]|\\[nrt\"])"
@@ -23,7 +23,6 @@ _OBJECTS_BEHIND = Pattern(
 _ANSWER_BEHIND = Pattern(_GAP + rb"{1,60}ResponseMetadata\\{0,3}[\"']?:")
 _SECRET_BEHIND = Pattern(_GAP + rb"{1,60}[tT]ype\\{0,3}[\"']?:" + _GAP + rb"{1,8}SecureString\b")
 _PARAMETER_BEHIND = Pattern(_GAP + rb"{1,60}[tT]ype\\{0,3}[\"']?:" + _GAP + rb"{1,8}String(?:List)?\b")
-_NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
 _LOOK_AHEAD = 160
 _ANSWER = 800
 """Bytes behind a name in which an SDK's `ResponseMetadata` says which service answered."""
@@ -55,7 +54,7 @@ def _told_behind(text: bytes, end: int, behind: bytes) -> bytes:
     """Return what the field right behind the name at `end` tells."""
     if not any(field in behind for field in (b"CreationDate", b"MaxKeys", b"ResponseMetadata", b"String")):
         return b""
-    stop = run_end(text, end, _NAME_CHARS, 255)
+    stop = run_end(text, end, NAME_CHARS, 255)
     rest = text[stop : stop + _ANSWER]
     if _LISTED_BEHIND.match(rest) > 0 or _OBJECTS_BEHIND.match(rest) > 0:
         return b"s3"

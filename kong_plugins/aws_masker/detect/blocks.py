@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from kong_plugins.aws_masker.detect.beside import kind_beside
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
-from kong_plugins.aws_masker.detect.spans import ALNUM, Span, look_back, run_end
+from kong_plugins.aws_masker.detect.spans import ALNUM, NAME_CHARS, Span, look_back, run_end
 from kong_plugins.aws_masker.detect.words import is_literal_word, is_reference, is_word
 
 _LOOK_BACK = 400
@@ -71,7 +71,6 @@ _CALL = Pattern(
 )
 """The operation that a name is an argument of: `get_parameter(`, `new GetParameterCommand({`, `describeCluster({`."""
 _BEFORE_ARGUMENT = b" \t\r\n\\\"'"
-_NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
 
 
 FAMILIES = tuple(dict.fromkeys([*(family for _, family in _KINDS), "resource"]))
@@ -103,8 +102,9 @@ def _kind(text: bytes, start: int, end: int, is_flag: bool) -> bytes:
         return _last(_TERRAFORM, before)
     if b"AWS::" in before and b"\n\n" not in before[before.rfind(b"AWS::") :]:
         return _last(_CLOUDFORMATION, before)
-    if before.rstrip(_BEFORE_ARGUMENT).endswith((b"(", b"({")) and (call := _CALL.search(before[-120:])) is not None:
-        kind = before[-120:][call[0] : call[1]]
+    near = before[-120:]
+    if near.rstrip(_BEFORE_ARGUMENT).endswith((b"(", b"({")) and (call := _CALL.search(near)) is not None:
+        kind = near[call[0] : call[1]]
         if family_of(kind) != "resource":
             return kind
     return kind_beside(before, text, end)
@@ -124,7 +124,7 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
 def _names(text: bytes, start: int, quoted: bool, is_flag: bool, family: str) -> Iterator[Span]:
     """Yield the name at `start`, and behind a flag the further ones of its list."""
     for _ in range(_MOST_NAMES if is_flag else 1):
-        end = run_end(text, start, _NAME_CHARS)
+        end = run_end(text, start, NAME_CHARS)
         name = text[start:end]
         if not 2 <= len(name) <= _LONGEST or name[:1] in b"-.+@" or is_literal_word(name) or is_reference(name):
             return

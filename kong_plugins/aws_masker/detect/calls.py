@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
-from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end
+from kong_plugins.aws_masker.detect.spans import NAME_CHARS, Span, run_end
 from kong_plugins.aws_masker.detect.words import is_literal_word
 
-_NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
 _LONGEST = 255
 _ARGUMENTS = 200
 """Bytes behind the parenthesis in which the arguments are looked for."""
@@ -41,7 +40,7 @@ def _argument(text: bytes, start: int, number: int) -> tuple[int, int]:
 
 
 def _usable(name: bytes) -> bool:
-    return 2 <= len(name) <= _LONGEST and not name.strip(_NAME_CHARS) and not is_literal_word(name)
+    return 2 <= len(name) <= _LONGEST and not name.strip(NAME_CHARS) and not is_literal_word(name)
 
 
 def _find_call(text: bytes, start: int, end: int) -> Sequence[Span]:
@@ -87,7 +86,7 @@ CALLS = Detector(
 
 
 def _find_reference(text: bytes, start: int, end: int) -> Sequence[Span]:
-    stop = run_end(text, end, _NAME_CHARS, _LONGEST)
+    stop = run_end(text, end, NAME_CHARS, _LONGEST)
     name = text[end:stop]
     kind = text[start:end]
     closed = text[stop : stop + 1] in ((b"", b"\n", b"\r", b"\\", b"\x00") if b"stack" in kind else (b":", b"}", b"~"))

@@ -16,7 +16,7 @@ from kong_plugins.aws_masker.detect.contexts import CONTEXTS
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.separators import SEPARATOR
-from kong_plugins.aws_masker.detect.spans import ALNUM, Span, look_back, run_end, run_start
+from kong_plugins.aws_masker.detect.spans import ALNUM, NAME_CHARS, Span, look_back, run_end, run_start
 from kong_plugins.aws_masker.detect.words import is_literal_word, is_reference, is_word
 
 
@@ -43,7 +43,6 @@ _KEY_PATTERN = (
 )
 _KEY = Pattern(_KEY_PATTERN.encode())
 
-_NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
 _LONGEST = 255
 _LOOK_BACK = 48
 """Bytes before a key that tell what it is the key of."""
@@ -102,9 +101,9 @@ _FLAG_CHARS = bytes(sorted(ALNUM)) + b"-"
 
 def _read(text: bytes, start: int, quoted: bool) -> int:
     """Return where the name that begins at `start` ends, or `start` if what stands there cannot be one."""
-    end = run_end(text, start, _NAME_CHARS)
+    end = run_end(text, start, NAME_CHARS)
     while text.startswith((b"\\/", b"%2F", b"%2f"), end) and end - start < _LONGEST:  # slashes, written otherwise
-        end = run_end(text, end + (2 if text[end] == ord("\\") else 3), _NAME_CHARS)
+        end = run_end(text, end + (2 if text[end] == ord("\\") else 3), NAME_CHARS)
     behind = text[end : end + 1]
     if quoted:
         if behind not in (b'"', b"'", b"`", b"\\"):
@@ -310,7 +309,7 @@ def _rest_of_list(first: _Found, family: str) -> list[Span]:
         gap = run_end(text, position, b" " if first.is_flag else b"\"'\\, \t\r\n")
         if gap == position or (b"," not in text[position:gap] and not first.is_flag) or text[gap : gap + 1] == b"-":
             break
-        end = run_end(text, gap, _NAME_CHARS)
+        end = run_end(text, gap, NAME_CHARS)
         if end - gap < 2 or is_word(text[gap:end]):
             break
         spans.append(Span(gap, end, family, spread=True))

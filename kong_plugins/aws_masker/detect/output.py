@@ -12,10 +12,9 @@ from kong_plugins.aws_masker.detect import resource_id
 from kong_plugins.aws_masker.detect.blocks import FAMILIES, family_of
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
-from kong_plugins.aws_masker.detect.spans import ALNUM, Span, look_back, run_end
+from kong_plugins.aws_masker.detect.spans import NAME_CHARS, Span, look_back, run_end
 from kong_plugins.aws_masker.detect.words import is_literal_word, is_word
 
-_NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
 _LONGEST = 255
 _LINE = 300
 """Bytes before an id in which the address of its resource begins: modules may be nested."""
@@ -25,7 +24,7 @@ _EC2_ID = Pattern(resource_id.PATTERN)
 
 def _name(text: bytes, start: int, closing: bytes) -> bytes:
     """Return the name from `start` to `closing`; nothing if another detector knows its shape, or none stands there."""
-    end = run_end(text, start, _NAME_CHARS, _LONGEST)
+    end = run_end(text, start, NAME_CHARS, _LONGEST)
     name = text[start:end]
     usable = len(name) >= 2 and text[end : end + 1] == closing and not name.isdigit() and not _EC2_ID.fullmatch(name)
     return name if usable and not is_literal_word(name) else b""

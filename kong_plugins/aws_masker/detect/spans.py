@@ -8,6 +8,8 @@ from kong_plugins.aws_masker.detect.patterns import Pattern
 
 ALNUM = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 DIGITS = frozenset(b"0123456789")
+NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
+"""What names of AWS's resources are made of."""
 HOST_CHARS = bytes(sorted(ALNUM)) + b"._-"
 
 _LONGEST_ESCAPE = 16
