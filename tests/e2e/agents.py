@@ -13,6 +13,7 @@ import openai
 
 from kong_plugins.aws_masker.demo.answers import Answer, Call, Say, Thinking
 from kong_plugins.aws_masker.demo.received import Received
+from tests.e2e.project import Planted
 
 Shell = Callable[[str], str]
 TOOL = "shell"
@@ -157,3 +158,16 @@ def ask_for_files(received: Received) -> Answer:
 def tell(received: Received) -> Answer:
     """The model repeats all that it was shown."""
     return Answer((Say(f"I know: {received.text}"),))
+
+
+def looked_through(agent: Callable[..., Outcome], url: str, planted: Planted, *, stream: bool) -> Outcome:
+    """Let an agent look at the planted instance; its tools were asked for the real files, and it was told of them."""
+    files = {
+        f"cat {planted.instance}.tf": planted.terraform,
+        "cat state": planted.state,
+        f"cat {planted.instance}.log": planted.log,
+    }
+    outcome = agent(url, f"Look at {planted.instance}", files.__getitem__, stream=stream)
+    assert sorted(outcome.commands) == sorted(files)
+    assert all(content in outcome.text for content in files.values())
+    return outcome

@@ -20,7 +20,7 @@ from kong_plugins.aws_masker.demo.echo import parrot
 from kong_plugins.aws_masker.demo.serving import serving
 from kong_plugins.aws_masker.proxy.app import create_app
 from kong_plugins.aws_masker.settings import Settings
-from tests.e2e.agents import Outcome, ask_for_files, by_messages, tell
+from tests.e2e.agents import Outcome, ask_for_files, by_messages, looked_through, tell
 from tests.e2e.bedrock import CLAUDE, LLAMA, REGION, Bedrock, bedrock_client, by_converse, runtime
 from tests.e2e.claude import ClaudeCode
 from tests.e2e.lab import assert_stable, proxy_process
@@ -70,14 +70,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Here]:
 def test_a_conversation_with_tools(here: Here, planted: Planted, api: str, stream: bool) -> None:
     """The API sees no value; tools and engineer see the real ones; signed reasoning comes back as it was."""
     here.standin.script = turns(ask_for_files, tell)
-    files = {
-        f"cat {planted.instance}.tf": planted.terraform,
-        "cat state": planted.state,
-        f"cat {planted.instance}.log": planted.log,
-    }
-    outcome = AGENTS[api](here.url, f"Look at {planted.instance}", files.__getitem__, stream=stream)
-    assert sorted(outcome.commands) == sorted(files)
-    assert all(content in outcome.text for content in files.values())
+    looked_through(AGENTS[api], here.url, planted, stream=stream)
     assert len(here.standin.requests) == 2
     assert planted.found_in(here.received) == set()
     first, second = (orjson.loads(request.body)["messages"] for request in here.standin.requests)

@@ -11,7 +11,7 @@ import pytest
 from kong_plugins.aws_masker.demo.answers import turns
 from kong_plugins.aws_masker.demo.echo import parrot
 from kong_plugins.aws_masker.demo.serving import serving
-from tests.e2e.agents import Outcome, ask_for_files, by_messages, tell
+from tests.e2e.agents import Outcome, ask_for_files, by_messages, looked_through, tell
 from tests.e2e.bedrock import CLAUDE, REGION, Bedrock, bedrock_client, by_converse
 from tests.e2e.project import Planted
 from tests.kong.lab import Lab
@@ -38,14 +38,7 @@ def bedrock(here: Lab) -> Iterator[Bedrock]:
 def test_a_conversation_with_tools(here: Lab, bedrock: Bedrock, planted: Planted, api: str, stream: bool) -> None:
     """The API sees no value; tools and engineer see the real ones, by the `response` phase, not by the Lua plugin."""
     bedrock.script = turns(ask_for_files, tell)
-    files = {
-        f"cat {planted.instance}.tf": planted.terraform,
-        "cat state": planted.state,
-        f"cat {planted.instance}.log": planted.log,
-    }
-    outcome = AGENTS[api](here.url, f"Look at {planted.instance}", files.__getitem__, stream=stream)
-    assert sorted(outcome.commands) == sorted(files)
-    assert all(content in outcome.text for content in files.values())
+    looked_through(AGENTS[api], here.url, planted, stream=stream)
     assert len(bedrock.requests) == 2
     assert planted.found_in(b"\n".join(request.raw for request in bedrock.requests)) == set()
     here.idle()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kong_plugins.aws_masker.demo.answers import turns
-from tests.e2e.agents import AGENTS, ask_for_files, tell
+from tests.e2e.agents import AGENTS, ask_for_files, looked_through, tell
 from tests.e2e.claude import ClaudeCode
 from tests.e2e.project import Planted
 from tests.e2e.scripts import read_main, show_log
@@ -19,14 +19,7 @@ from tests.kong.lab import Lab
 def test_a_conversation_with_tools(here: Lab, planted: Planted, api: str, stream: bool) -> None:
     """The API sees no value; tools and engineer see the real ones."""
     here.standin.script = turns(ask_for_files, tell)
-    files = {
-        f"cat {planted.instance}.tf": planted.terraform,
-        "cat state": planted.state,
-        f"cat {planted.instance}.log": planted.log,
-    }
-    outcome = AGENTS[api](here.url, f"Look at {planted.instance}", files.__getitem__, stream=stream)
-    assert sorted(outcome.commands) == sorted(files)
-    assert all(content in outcome.text for content in files.values())
+    looked_through(AGENTS[api], here.url, planted, stream=stream)
     assert len(here.standin.requests) == 2
     assert planted.found_in(here.received) == set()
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from kong_plugins.aws_masker.demo.answers import sign, turns
-from tests.e2e.agents import AGENTS, anthropic_client, ask_for_files, by_responses, tell
+from tests.e2e.agents import AGENTS, anthropic_client, ask_for_files, by_responses, looked_through, tell
 from tests.e2e.claude import ClaudeCode
 from tests.e2e.lab import assert_stable
 from tests.e2e.project import Planted
@@ -22,14 +22,7 @@ from tests.nginx.lab import Lab
 def test_a_conversation_with_tools(here: Lab, planted: Planted, api: str, stream: bool) -> None:
     """The API sees no value; tools and engineer see the real ones, whichever plugin restores."""
     here.upstream.script = turns(ask_for_files, tell)
-    files = {
-        f"cat {planted.instance}.tf": planted.terraform,
-        "cat state": planted.state,
-        f"cat {planted.instance}.log": planted.log,
-    }
-    outcome = AGENTS[api](here.url, f"Look at {planted.instance}", files.__getitem__, stream=stream)
-    assert sorted(outcome.commands) == sorted(files)
-    assert all(content in outcome.text for content in files.values())
+    outcome = looked_through(AGENTS[api], here.url, planted, stream=stream)
     assert outcome.streamed == (outcome.text if stream else "")
     assert planted.found_in(here.received) == set()
     history = "input" if api == "responses" else "messages"
