@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import brotli
 import pytest
@@ -51,6 +52,33 @@ def test_garbage_is_refused(coding: str, garbage: bytes) -> None:
     except (UnreadableCoding, BodyTooLarge):
         return
     assert decode(encode(decoded, [coding]), [coding], len(decoded)) == decoded
+
+
+def test_members_of_gzip_take_linear_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zlib copies what it leaves over, so no member is handed all that is still to come behind it."""
+    handed = 0
+    real = zlib.decompressobj
+
+    class Counting:
+        def __init__(self, bits: int) -> None:
+            self._real = real(bits)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._real, name)
+
+        def decompress(self, data: bytes, most: int) -> bytes:
+            nonlocal handed
+            handed += len(data)
+            return self._real.decompress(data, most)
+
+    monkeypatch.setattr("kong_plugins.aws_masker.wire.codings.zlib.decompressobj", Counting)
+    ratios = []
+    for times in (500, 5000):
+        coded = encode(b"one", ["gzip"]) * times
+        handed = 0
+        assert decode(coded, ["gzip"], 1 << 20) == b"one" * times
+        ratios.append(handed / len(coded))
+    assert ratios[1] < 2 * ratios[0]
 
 
 @pytest.mark.parametrize("coding", sorted(codings.KNOWN))

@@ -19,6 +19,9 @@ from kong_plugins.aws_masker.errors import BodyTooLarge, UnreadableCoding
 PIECE = 1024 * 1024
 """Most bytes that one step of a decoder gives (zlib, brotli), bar small overheads."""
 
+ZLIB_STEP = 4096
+"""Bytes of zlib input a step. The library copies what it leaves over of a step, for every member and every piece."""
+
 ZSTD_STEP = 256
 """Bytes of zstd input a step. The library cannot bound its output; a block header of 4 bytes gives 128 KiB at most,
 so a step gives 8 MiB at most."""
@@ -47,7 +50,10 @@ class _Zlib:
         self._started = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        data = self._started + data
+        for start in range(0, len(data), ZLIB_STEP):
+            yield from self._step(self._started + data[start : start + ZLIB_STEP])
+
+    def _step(self, data: bytes) -> Iterator[bytes]:
         self._started = b""
         while data:
             if self._inflate is None or self._inflate.eof:
