@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -113,3 +114,22 @@ def test_a_new_event() -> None:
     ((event,), _) = read([event_of(b"e", b"{}", b"\n")])
     assert (event.name, event.data) == (b"e", b"{}")
     assert event_of(b"", b"1", b"\r\n") == b"data: 1\r\n\r\n"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_each_byte_is_searched_a_few_times(end: bytes) -> None:
+    """Where one kind of line end is missing, it is not looked for anew on every line."""
+    searched = 0
+
+    class Counting(bytearray):
+        def find(self, *asked: Any) -> int:
+            nonlocal searched
+            found = super().find(*asked)
+            searched += (found if found >= 0 else [*asked, len(self)][2]) - asked[1]
+            return found
+
+    reader = Reader()
+    reader._buffer = Counting()
+    stream = (b"data: x" + end + end) * 1000
+    assert len([one for one in reader.feed(stream) if one.data == b"x"]) == 1000
+    assert searched < 4 * len(stream)

@@ -60,6 +60,7 @@ class Reader:
         self._buffer = bytearray()
         self._begun = False
         self._after_cr = False
+        self._lf = self._cr = -1  # where the next of them stands, as far as that is known
         self._clear()
 
     def _clear(self) -> None:
@@ -76,6 +77,7 @@ class Reader:
     def feed(self, data: bytes) -> Iterator[Event]:
         """Yield the events that `data` completes."""
         self._buffer += data
+        self._lf = self._cr = -1
         if not self._begun and not self._skip_bom():
             return
         while True:
@@ -110,7 +112,7 @@ class Reader:
         if self._buffer[self._line] != 0x0A:
             return None
         if self._line == 0:
-            del self._buffer[:1]
+            self._drop(1)
             self._seen = 0
             return Event(b"\n", None)
         self._line += 1
@@ -122,19 +124,32 @@ class Reader:
     def _next_line(self) -> tuple[Event | None, bool]:
         """Read one line; return the event that it ends, if any, and whether there was a whole line."""
         buffer, start = self._buffer, self._line
-        end = buffer.find(b"\n", self._seen)
-        cr = buffer.find(b"\r", self._seen, end if end >= 0 else len(buffer))
-        if cr >= 0:
-            end, self._after_cr = cr, True
-        if end < 0:
-            self._seen = len(buffer)
+        if self._lf < self._seen:
+            self._lf = self._find(b"\n")
+        if self._cr < self._seen:
+            self._cr = self._find(b"\r")
+        end = min(self._lf, self._cr)
+        if end == len(buffer):
+            self._seen = end
             return None, False
+        self._after_cr = end == self._cr
         self._newline = self._newline or bytes(buffer[end : end + 1])
         self._line = self._seen = end + 1
         if end > start:
             self._field(start, end)
             return None, True
         return self._finish(), True
+
+    def _find(self, sign: bytes) -> int:
+        """Return where the next `sign` stands, the buffer's length if nowhere: then no line looks again."""
+        found = self._buffer.find(sign, self._seen)
+        return found if found >= 0 else len(self._buffer)
+
+    def _drop(self, size: int) -> None:
+        """Forget the first `size` bytes of the buffer."""
+        del self._buffer[:size]
+        self._lf -= size
+        self._cr -= size
 
     def _field(self, start: int, end: int) -> None:
         line = bytes(self._buffer[start:end])
@@ -149,6 +164,6 @@ class Reader:
         raw = bytes(self._buffer[: self._line])
         data = b"\n".join(raw[start:end] for start, end in self._data) if self._data else None
         event = Event(raw, data, tuple(self._data), self._name, self._newline)
-        del self._buffer[: self._line]
+        self._drop(self._line)
         self._clear()
         return event
