@@ -111,6 +111,19 @@ def test_a_body_under_a_signature_is_not_changed(signature: bytes) -> None:
     assert digest not in request.headers
 
 
+@pytest.mark.parametrize("name", ["X-Amz-Signature", "x-amz-signature", "X-Amz%2dSignature"])
+def test_a_body_under_a_signature_in_the_address_is_not_changed(name: str) -> None:
+    """A presigned request to any service but S3 has its body signed like one with a header (AWS's SigV4 reference)."""
+    body = json.dumps({"messages": [{"role": "user", "content": [{"text": SAID}]}]}).encode()
+    query = f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=60&{name}=0123"
+    with pytest.raises(SignedBody):
+        mask_request(Head("/model/m/converse", [JSON], query), body, MASKER.session("t"), SETTINGS)
+    plain = body.replace(SAID.encode(), b"hello")
+    assert mask_request(Head("/model/m/converse", [JSON], query), plain, MASKER.session("t"), SETTINGS).body == plain
+    other = "note=X-Amz-Signature&X-Amz-Date=1"
+    assert mask_request(Head("/model/m/converse", [JSON], other), body, MASKER.session("t"), SETTINGS).changed
+
+
 @pytest.mark.parametrize("operation", ["invoke", "invoke-with-response-stream", "converse", "converse-stream"])
 def test_bedrock_never_answers_in_server_sent_events(operation: str) -> None:
     """So Kong must not restore its answers as such, whatever the body asks for."""

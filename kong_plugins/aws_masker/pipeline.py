@@ -99,7 +99,7 @@ def _mask_request(head: Head, body: bytes, session: MaskSession, settings: Setti
             masked = _mask_body(api, _content_type(head), plain, session)
             stateful = refers_to_state(plain)
         if masked.body is not None:
-            if wire_headers.is_signed(head.headers):
+            if wire_headers.is_signed(head.headers, head.query):
                 raise SignedBody
             body = codings.encode(masked.body, applied)
             sent = wire_headers.of_changed_body(sent, len(body), coded=True)

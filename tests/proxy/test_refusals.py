@@ -74,6 +74,16 @@ async def test_what_cannot_be_masked_is_refused(
     assert received.connections == 0 or VALUE.encode() not in received.raw
 
 
+async def test_a_presigned_request_that_would_have_to_change_is_refused() -> None:
+    """The proxy looks at the signature in the address, too: AWS would find another body under it."""
+    target = "/model/m/converse?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0123"
+    async with between(ok) as (client, received):
+        answer = await client.post(target, content=QUESTION, headers=JSON)
+        assert answer.status_code == 400 and "AWS_MASKER_2005" in answer.text and VALUE not in answer.text
+        assert received.connections == 0
+        assert (await client.post(target, content=b'{"messages":[]}', headers=JSON)).status_code == 200
+
+
 async def test_an_openai_client_gets_openais_shape() -> None:
     """The path decides the shape of the error."""
     async with between(ok) as (client, received):

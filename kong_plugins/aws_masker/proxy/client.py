@@ -26,6 +26,7 @@ class Client:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         query: bytes = scope["query_string"]
+        self.query: str = query.decode("latin-1")
         self.target: bytes = scope["raw_path"] + (b"?" + query if query else b"")
         self.headers: list[tuple[bytes, bytes]] = list(scope["headers"])
         self.answering = False

@@ -126,7 +126,7 @@ class Forwarder:
         exchange.size = len(body)
 
         def mask(session: MaskSession) -> MaskedRequest:
-            return mask_request(Head(client.path, headers), body, session, self._settings)
+            return mask_request(Head(client.path, headers, client.query), body, session, self._settings)
 
         def work() -> MaskedRequest:
             session = partial(self._masker.session, tenant)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum, auto
 from typing import NamedTuple
+from urllib.parse import parse_qsl
 
 from kong_plugins.aws_masker.errors import UpgradeRefused
 from kong_plugins.aws_masker.wire import codings
@@ -58,9 +59,16 @@ def values(headers: Headers, name: bytes) -> list[bytes]:
     return [value for key, value in headers if key.lower() == name]
 
 
-def is_signed(headers: Headers) -> bool:
-    """Return whether AWS's signature (SigV4, SigV4a), which covers the body, is among the headers."""
-    return any(value.lstrip()[:5].upper() == b"AWS4-" for value in values(headers, b"authorization"))
+def is_signed(headers: Headers, query: str) -> bool:
+    """Return whether AWS's signature (SigV4, SigV4a) is among the headers or, of a presigned request, in the query.
+
+    It covers the body in both places. Only S3 takes presigned requests with another body, and only for objects
+    (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html).
+    """
+    names = (name.lower() for name, _ in parse_qsl(query, keep_blank_values=True))
+    return "x-amz-signature" in names or any(
+        value.lstrip()[:5].upper() == b"AWS4-" for value in values(headers, b"authorization")
+    )
 
 
 def refuse_upgrade(headers: Headers) -> None:
