@@ -17,6 +17,7 @@ from kong_plugins.aws_masker.detect import (
     endpoint,
     identifier,
     names,
+    open_arn,
     output,
     paths,
     resource_id,
@@ -26,6 +27,7 @@ from kong_plugins.aws_masker.detect.detector import Detector
 
 DETECTORS: tuple[Detector, ...] = (
     arn.DETECTOR,
+    open_arn.DETECTOR,
     endpoint.DETECTOR,
     bucket.DETECTOR,
     credential.SESSION_TOKEN,
