@@ -46,7 +46,7 @@ class StreamRestorer:
             if place[0] == held and not (found and found[0].settled):
                 break  # it could still become another one, or a longer number
             if found is None:
-                position = recognise.next_position(text, place[0])
+                position = recognise.next_position(text, place[0], self._before)
                 continue
             pieces += (text[done : place[0]], found[1])
             done = position = found[0].end

@@ -198,6 +198,7 @@ def grammar() -> str:
         "candidate": _pattern_table(recognise._CANDIDATE.source),
         "begun": _pattern_table(recognise._BEGUN.source),
         "escape": _pattern_table(spans._ESCAPE.source),
+        "escape_digits": recognise.DIGITS_OF_ESCAPE,
         "look_back": recognise.LOOK_BACK,
         "longest": recognise.LONGEST,
         "forms": _forms(),

@@ -55,3 +55,5 @@ def test_a_number_behind_an_escape(lua: Lua, before: bytes, number: bytes) -> No
     for at in range(len(text)):
         pieces = [text[:at], text[at:]]
         assert _lua(lua, pieces, MAPPING, escapes=False) == _python(pieces, MAPPING, escapes=False)
+        if before.startswith((b"%20", b"%3A", b"\\")):
+            assert MAPPING[number] in b"".join(_lua(lua, pieces, MAPPING, escapes=False))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kong_plugins.aws_masker.errors import MaskerError
 from kong_plugins.aws_masker.masking import StreamRestorer, restore
+from kong_plugins.aws_masker.pseudonym.heads import forms_at
 from kong_plugins.aws_masker.settings import Settings
 from kong_plugins.aws_masker.text import Text
 from tests.properties.texts import SHAPED, encoded, filler, junk, lookup_in, mask, masker, requests
@@ -128,8 +129,48 @@ def test_a_sentence_is_not_held_back() -> None:
     assert restorer.feed(sentence) == sentence
 
 
-_TOLD = [p for p in random.Random(7).sample(_PLACEHOLDERS, 80) if p[:1].isalpha() and b":" not in p]
-# Numbers and addresses carry no proof and are restored only where they stand exactly as they were given out.
+_NUMBERS = [one for one in _PLACEHOLDERS if one.isdigit() and len(one) == 12]
+
+
+@pytest.mark.parametrize(
+    "escape", ["%22", "%20", "%A0", "%e2%80%9c", "\\u0022", "\\u00a0", "\\x20", "\\033[31m", "\\0"]
+)
+def test_an_account_behind_an_escape_comes_back(escape: str) -> None:
+    """The escape's digits are none of the account's: `"AWS"%3A"123456789012"` in the policy of a role."""
+    assert _NUMBERS
+    for placeholder in _NUMBERS:
+        text = b"x" + escape.encode() + placeholder + escape.encode()
+        wanted = text.replace(placeholder, _MAPPING[placeholder].value)
+        assert restore(text, _LOOKUP) == wanted
+        for cut in range(len(text)):
+            assert _streamed([text[:cut], text[cut:]], False) == wanted
+        assert _streamed([bytes([byte]) for byte in text], False) == wanted
+    assert restore(b"x%229" + _NUMBERS[0], _LOOKUP) == b"x%229" + _NUMBERS[0]
+
+
+_HYPHENED = [one for one in _PLACEHOLDERS if b"-" in one and not one[:1].isdigit()]
+
+
+@pytest.mark.parametrize("placeholder", random.Random(8).sample(_HYPHENED, 60), ids=lambda p: p.decode()[:14])
+def test_a_line_broken_behind_a_hyphen_or_in_the_last_group(placeholder: bytes) -> None:
+    """As whoever wraps lines does; the parts are put together again, in a quoted or indented text as well."""
+    value = _MAPPING[placeholder].value
+    head = next(len(head) for head, _ in forms_at(placeholder) if placeholder.startswith(head))
+    at = [number + 1 for number, byte in enumerate(placeholder) if byte == 0x2D and number + 1 >= head]
+    for place in (*at, len(placeholder) - 5):
+        for end in (b"\n", b"\r\n", b"\n    ", b"\n> "):
+            told = b"see " + placeholder[:place] + end + placeholder[place:] + b" ok"
+            assert restore(told, _LOOKUP) == b"see " + value + b" ok", told
+            assert _streamed([bytes([byte]) for byte in told], False) == b"see " + value + b" ok", told
+
+
+def test_a_number_over_two_lines_is_two_numbers() -> None:
+    """An account id has no proof that would tell that two lines of a table are one."""
+    told = _NUMBERS[0][:6] + b"\n" + _NUMBERS[0][6:]
+    assert restore(told, _LOOKUP) == told
+
+
+_TOLD = [p for p in random.Random(7).sample(_PLACEHOLDERS, 80) if not (p[:1].isdigit() and b"." in p)]
 
 
 @pytest.mark.parametrize("placeholder", _TOLD, ids=lambda p: p.decode()[:14])

@@ -5,7 +5,7 @@ local ffi = require "ffi"
 local grammar = require "kong.plugins.aws-masker-stream.grammar"
 
 local byte, sub, find, lower, upper = string.byte, string.sub, string.find, string.lower, string.upper
-local concat, max = table.concat, math.max
+local concat, max, min = table.concat, math.max, math.min
 
 local LOOK_BACK, LONGEST = grammar.look_back, grammar.longest
 local OPAQUE = grammar.opaque
@@ -100,13 +100,27 @@ local function is_digit(code)
   return code ~= nil and code >= 48 and code <= 57
 end
 
--- Returns from where to search on behind a refused candidate: no number begins inside a longer one.
-function recognise.next_position(text, start)
-  local i = start
-  while is_digit(byte(text, i)) do
-    i = i + 1
+-- Returns what stands before `start`, as far as it is looked at.
+local function left_of(text, start, before)
+  return sub(before .. sub(text, max(1, start - LOOK_BACK), start - 1), -LOOK_BACK)
+end
+
+-- Returns from where to search on behind a refused candidate: no number begins inside a longer one. One begins behind
+-- an escape, though, whose own digits may stand before it: `%22110441248989%22`.
+function recognise.next_position(text, start, before)
+  local stop = start
+  while is_digit(byte(text, stop)) do
+    stop = stop + 1
   end
-  return max(start + 1, i)
+  local left = left_of(text, start, before)
+  if find(left, "[%%\\xuU0-9A-Fa-f]$") then
+    for position = start + 1, min(stop - 1, start + grammar.escape_digits) do
+      if matches_at_end(ESCAPE, left .. sub(text, start, position - 1), 1) then
+        return position
+      end
+    end
+  end
+  return max(start + 1, stop)
 end
 
 -- Returns a candidate without escapes, entities and line breaks, and for each character where it ended, counted from
@@ -190,29 +204,22 @@ local function opaque_reading(plain, start, ends, lookup)
   end
 end
 
-local function number_reading(text, start, stop, before, lookup)
-  local left = sub(before .. sub(text, max(1, start - LOOK_BACK), start - 1), -LOOK_BACK)
-  if is_digit(byte(left, -1)) and not matches_at_end(ESCAPE, left, 1) then
-    return nil
-  end
-  local number = sub(text, start, stop)
-  if not is_digit(byte(text, stop + 1)) then
-    local value = lookup(lower(number))
+local function number_reading(number, whole, start, ends, lookup)
+  if whole then
+    local value = lookup(number)
     if value then
-      return value, stop, false
+      return value, start + (ends and ends[#number] or #number) - 1, false
     end
   end
   local slash = find(number, "/", 1, true)
-  local bare = slash and sub(number, 1, slash - 1) or number
-  local last = #bare
-  while byte(bare, last) == 58 do -- ":"
+  local last = slash and slash - 1 or #number
+  while byte(number, last) == 58 do -- ":"
     last = last - 1
   end
-  bare = sub(bare, 1, last)
-  if bare ~= number then
-    local value = lookup(lower(bare))
+  if last < #number then
+    local value = lookup(sub(number, 1, last))
     if value then
-      return value, start + #bare - 1, false
+      return value, start + (ends and ends[last] or last) - 1, false
     end
   end
 end
@@ -221,8 +228,12 @@ end
 -- nil if `lookup` knows none of its readings. `before`: the last bytes before `text`.
 function recognise.read(text, start, stop, before, lookup)
   local plain, ends = plain_of(sub(text, start, stop))
-  if is_digit(byte(plain)) or (sub(plain, 1, 2) == "fc" and find(plain, ":", 1, true)) then
-    return number_reading(text, start, stop, before, lookup)
+  if is_digit(byte(plain)) or (lower(sub(plain, 1, 2)) == "fc" and find(plain, ":", 1, true)) then
+    local left = left_of(text, start, before)
+    if is_digit(byte(left, -1)) and not matches_at_end(ESCAPE, left, 1) then
+      return nil
+    end
+    return number_reading(lower(plain), not is_digit(byte(text, stop + 1)), start, ends, lookup)
   end
   local value, last, settled = form_reading(plain, start, ends, lookup)
   if not value and upper(sub(plain, 1, 3)) == OPAQUE.head and not find(plain, "[^0-9A-Za-z]") then

@@ -28,7 +28,7 @@ local function advance(self, text, final)
       break -- it could still become another one, or a longer number
     end
     if not value then
-      position = recognise.next_position(text, start)
+      position = recognise.next_position(text, start, self.before)
     else
       pieces = pieces or {}
       pieces[count + 1] = sub(text, done, start - 1)
