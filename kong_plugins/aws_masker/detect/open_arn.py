@@ -43,7 +43,7 @@ def _parts(text: bytes, start: int) -> Iterator[tuple[int, bytes]]:
         end = run_end(text, position, _PLAIN, limit - position)
         if end > position:
             yield position, text[position:end]
-        ahead = text[end : end + _LOOK_AHEAD]
+        ahead = text[end : end + _LOOK_AHEAD].partition(b"\x00")[0]
         if (width := _OPEN_PART.match(ahead)) > 0 or (width := _JOINED_TO_OPEN.match(ahead)) > 0:
             yield end, b"*"
         elif _WRAPPED.match(ahead) > 0 and text[end - 1 : end].isdigit():
