@@ -36,6 +36,8 @@ OTHER = {"inputText": "TEXT", "textGenerationConfig": {"TEXT": "TEXT", "id": "TE
 BODIES: dict[str, Any] = {
     "anthropic": ANTHROPIC,
     "nova": {"schemaVersion": "messages-v1", **CONVERSE},
+    "nova without a version": CONVERSE,
+    "nova with tools": {"toolConfig": {"tools": [{"toolSpec": {"name": "KEEP", "description": "TEXT"}}]}},
     "chat": CHAT,
     "other": OTHER,
     "counted converse": {"input": {"converse": CONVERSE}},
@@ -60,7 +62,7 @@ def test_the_body_tells_the_form(seen: Look, name: str) -> None:
     _check(*seen(Api.BEDROCK_INVOKE, BODIES[name]), BODIES[name])
 
 
-@pytest.mark.parametrize("name", ["anthropic", "nova", "chat", "other"])
+@pytest.mark.parametrize("name", ["anthropic", "nova", "nova without a version", "chat", "other"])
 def test_a_request_that_is_counted(name: str) -> None:
     """It stands in base64 in another one, and is treated as if it came by itself."""
     documents = Documents()

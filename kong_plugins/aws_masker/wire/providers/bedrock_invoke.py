@@ -39,9 +39,16 @@ def _request_of(body: dict[str, Any]) -> Rule:
         return _COUNTED
     if "anthropic_version" in body:
         return anthropic.REQUEST
-    if "schemaVersion" in body or "inferenceConfig" in body:
+    if body.keys() & {"schemaVersion", "inferenceConfig", "toolConfig"} or _has_untyped_blocks(body.get("messages")):
         return converse.REQUEST
     return openai_chat.REQUEST if "messages" in body else FREE
+
+
+def _has_untyped_blocks(messages: object) -> bool:
+    """Return whether a message has blocks without a `type`: those of Chat Completions have one, Converse's never."""
+    contents = [one.get("content") for one in messages if isinstance(one, dict)] if isinstance(messages, list) else ()
+    blocks = (block for content in contents if isinstance(content, list) for block in content)
+    return any(isinstance(block, dict) and "type" not in block for block in blocks)
 
 
 def _response_of(body: dict[str, Any]) -> Rule:
