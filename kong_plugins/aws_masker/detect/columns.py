@@ -111,9 +111,9 @@ def _ruled_rows(text: bytes, position: int, columns: _Columns) -> Iterator[Span]
         line = text[position:end].lstrip(b" \t")
         if end < 0 or line[:1] not in (b"|", b"+"):
             return
-        rule = line.translate(None, b"|+-: \t\r")
-        if rule:
-            yield from columns.spans(_cells(text, position, end, b"|"))
+        if not line.translate(None, b"|+-: \t\r"):
+            return  # the table's end, or another one's headings stand above
+        yield from columns.spans(_cells(text, position, end, b"|"))
         if text[end : end + 1] != b"\n":
             return
         position = end + 1

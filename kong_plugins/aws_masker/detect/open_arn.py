@@ -41,8 +41,11 @@ def _parts(text: bytes, start: int) -> Iterator[tuple[int, bytes]]:
     position, limit = start, start + _LONGEST
     for _ in range(_MOST_PARTS):
         end = run_end(text, position, _PLAIN, limit - position)
-        if end > position:
-            yield position, text[position:end]
+        part = text[position:end]
+        if position > start and b"arn:" in part:
+            return  # the next one
+        if part:
+            yield position, part
         ahead = text[end : end + _LOOK_AHEAD].partition(b"\x00")[0]
         if (width := _OPEN_PART.match(ahead)) > 0 or (width := _JOINED_TO_OPEN.match(ahead)) > 0:
             yield end, b"*"
