@@ -25,6 +25,7 @@ from kong_plugins.aws_masker.detect import (
     resource_id,
     sayings,
     service_id,
+    state,
 )
 from kong_plugins.aws_masker.detect.detector import Detector
 
@@ -65,6 +66,7 @@ DETECTORS: tuple[Detector, ...] = (
     sayings.TOLD,
     calls.CALLS,
     calls.REFERENCES,
+    state.DETECTOR,
     answers.TAGS,
     answers.TYPED,
     answers.LOCATION,

@@ -70,6 +70,11 @@ _CALL = Pattern(
     rb"(?:[a-z]{3,12}_[a-z_]{3,40}\(|[A-Z][A-Za-z]{5,40}Command\(\{|[a-z]{3,10}[A-Z][A-Za-z]{3,30}\(\{)\s{0,40}\\{0,3}[\"']?$"
 )
 """The operation that a name is an argument of: `get_parameter(`, `new GetParameterCommand({`, `describeCluster({`."""
+_IN_BUCKET = Pattern(rb"[bB]ucket\\{0,7}[\"']?[ \t]?:\s{0,8}\{\s{0,40}\\{0,7}[\"']?$|[bB]ucket:\n[ \t]{1,20}$")
+"""S3's events, and the Serverless Framework's settings: `"bucket": {"name": "acme-logs"`."""
+_MODULE = Pattern(rb"\b(?:amazon|community)\.aws\.[a-z0-9_]{3,40}:")
+"""Ansible's modules."""
+_EKSCTL = Pattern(rb"kind: ClusterConfig\n(?:[^\n]{0,80}\n)?metadata:\n[ \t]{1,8}$|[nN]odeGroups:\n[ \t]{0,8}- $")
 _BEFORE_ARGUMENT = b" \t\r\n\\\"'"
 
 
@@ -102,12 +107,27 @@ def _kind(text: bytes, start: int, end: int, is_flag: bool) -> bytes:
         return _last(_TERRAFORM, before)
     if b"AWS::" in before and b"\n\n" not in before[before.rfind(b"AWS::") :]:
         return _last(_CLOUDFORMATION, before)
+    if kind := _told_above(before):
+        return kind
     near = before[-120:]
     if near.rstrip(_BEFORE_ARGUMENT).endswith((b"(", b"({")) and (call := _CALL.search(near)) is not None:
         kind = near[call[0] : call[1]]
         if family_of(kind) != "resource":
             return kind
     return kind_beside(before, text, end)
+
+
+def _told_above(before: bytes) -> bytes:
+    """Return what an event, a task of Ansible's or eksctl's configuration says above the name."""
+    if before.rstrip(b" \t\r\n\\\"'").endswith((b"{", b":")) and _IN_BUCKET.search(before[-80:]) is not None:
+        return b"s3"
+    if b".aws." in before:
+        task = before[before.rfind(b".aws.") :]
+        if b"\n\n" not in task and b"\n- " not in task and not task.endswith(b"- ") and b"- name" not in task:
+            return _last(_MODULE, before)
+    if before.endswith((b" ", b"\t")) and (place := _EKSCTL.search(before[-160:])) is not None:
+        return b"eks" if before[-160:][place[0] :].startswith(b"kind") else b"nodegroup"
+    return b""
 
 
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
@@ -143,7 +163,7 @@ DETECTOR = Detector(
     summary="names behind a plain `name`, by the Terraform block, the AWS command or the ARN that they belong to",
     pattern=(
         rb"--names?(?:=|[ ]{1,4}(?:\\\r?\n[ \t]{0,32})?)[\"']?"
-        rb"|[nN]ame\\{0,3}[\"']?[ \t]{0,24}[:=][ \t]{0,8}\\{0,3}[\"']?"
+        rb"|[nN]ame\\{0,7}[\"']?[ \t]{0,24}[:=][ \t]{0,8}\\{0,7}[\"']?"
     ),
     find=_find,
     positives=(
@@ -164,6 +184,11 @@ DETECTOR = Detector(
         "Buckets:\n- CreationDate: '2024-05-01T12:00:00+00:00'\n  Name: «acme-logs»\n",
         "{'Name': '«acme-logs»', 'CreationDate': datetime.datetime(2024, 5, 1)}",
         '"IsTruncated": false, "Name": "«acme-logs»", "Prefix": "x/", "MaxKeys": 1000',
+        '{"s3":{"s3SchemaVersion":"1.0","bucket":{"name":"«acme-logs»","ownerIdentity":{}}}}',
+        r"\\\"bucket\\\":{\\\"name\\\":\\\"«acme-logs»\\\"",
+        "  deploymentBucket:\n    name: «acme-deploys»\n",
+        "- name: Make it\n  amazon.aws.s3_bucket:\n    state: present\n    name: «acme-logs»\n",
+        "kind: ClusterConfig\nmetadata:\n  name: «acme-prod»\n\nmanagedNodeGroups:\n  - name: «acme-ng-1»\n",
     ),
     negatives=(
         'resource "google_x" "q" {\n  name = "acme-jobs-1"\n}',
@@ -173,6 +198,8 @@ DETECTOR = Detector(
         '{"Name": "acme-jobs-1", "Size": 1, "CreationDate": "x"}',
         '{"name": "acme-jobs-1", "type": "String"}',
         'name = "acme-jobs-1"',
+        "- name: a\n  amazon.aws.s3_bucket:\n    state: present\n- name: make-it-7\n",
+        "kind: Deployment\nmetadata:\n  name: acme-web-1\n",
         'create_widget(name="acme-jobs-1") new Setting({ name: "acme-jobs-1" })',
         'resource "aws_sqs_queue" "q" {\n  name = var.name\n}',
     ),

@@ -115,6 +115,9 @@ def _find_listed(text: bytes, start: int, end: int) -> Sequence[Span]:
     stop = run_end(text, end, _BUCKET_CHARS, _LONGEST)
     name = text[end:stop]
     alone = stop == len(text) or text.startswith(_LINE_ENDS, stop)
+    if text[start : start + 1] == b"T":
+        name = _name(text, end, b"\n") or _name(text, end, b"\r")
+        return (Span(end, end + len(name), "resource", spread=True),) if name and not is_word(name) else ()
     if not alone or not 3 <= len(name) <= 63 or name[-1:] in b".-" or name.isalpha() or is_word(name):
         return ()
     return (Span(end, stop, "bucket", spread=True),)
@@ -122,12 +125,16 @@ def _find_listed(text: bytes, start: int, end: int) -> Sequence[Span]:
 
 LISTING = Detector(
     name="bucket_listing",
-    families=("bucket",),
-    summary="buckets as `aws s3 ls` lists them: a time and a name, and nothing else on the line",
-    pattern=rb"20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} ",
+    families=("bucket", "resource"),
+    summary="buckets as `aws s3 ls` and `--output text` list them: a time and a name, and nothing else on the line",
+    pattern=(
+        rb"20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} "
+        rb"|BUCKETS\t20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.+Z]{8,20}\t|TAGS\tName\t"
+    ),
     find=_find_listed,
     positives=(
         "2024-05-01 12:00:00 «acme-billing-exports»\n2023-01-31 08:15:42 «cf-templates-1a2b3c-eu-west-1»\n",
+        "BUCKETS\t2019-05-04T18:07:47+00:00\t«acme-logs»\nTAGS\tName\t«acme-web-1»\n",
         r"2024-05-01 12:00:00 «acme.logs»\n2023-01-31 08:15:42 «logs7»",
     ),
     negatives=(

@@ -29,6 +29,18 @@ _FAMILIES: tuple[tuple[bytes, str], ...] = (
     (b"Queue", "queue"),
     (b"aws_s3_bucket", "bucket"),
     (b"terraform import", "resource"),
+    (b"/cluster", "cluster"),
+    (b"bootstrap.sh", "cluster"),
+    (b"/users/", "user"),
+    (b"/roles/", "role"),
+    (b"/groups/", "group"),
+    (b"/policies/", "policy"),
+    (b"log-group/", "loggroup"),
+    (b"logs tail", "loggroup"),
+    (b"atabase:id=", "database"),
+    (b"pipelines/", "resource"),
+    (b"--path", "parameter"),
+    (b"--task-definition", "resource"),
 )
 """What an anchor holds, and the family of the name behind it; the first that fits counts."""
 
@@ -38,6 +50,8 @@ _CERTAIN = (b"repos/", b"/aws/lambda/", b"/aws/rds/")
 _NAME_CHARS = bytes(sorted(ALNUM)) + b"._-"
 _KEY_BEFORE = Pattern(rb"(?i)(?:alias|key)[a-z_-]{0,12}[^0-9a-z/]{0,8}$")
 """Says that the alias is one of KMS, where it may hold slashes."""
+_BEFORE_PATHS = (b"aws logs", b"get-parameters")
+"""Behind these a name may hold slashes."""
 _SLASH = rb"(?:/|\\{1,3}/|%2[Ff])"
 
 
@@ -47,9 +61,11 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     if family == "bucket" and b"import" not in anchor:
         return bucket_span(text, end)
     of_a_key = family == "alias" and _KEY_BEFORE.search(text[max(0, start - 24) : start]) is not None
-    stop = run_end(text, end, _NAME_CHARS + b"/" if of_a_key else _NAME_CHARS)
+    stop = run_end(text, end, _NAME_CHARS + b"/" if of_a_key or anchor.startswith(_BEFORE_PATHS) else _NAME_CHARS)
     stop -= len(text[end:stop]) - len(text[end:stop].rstrip(b".-_/"))
     name = text[end:stop]
+    if b"/cluster" in anchor and text[stop : stop + 1] == b"/":
+        return ()  # k8s.io/cluster-autoscaler/node-template/label
     if len(name) < 2 or (is_word(name) and not any(part in anchor for part in _CERTAIN)):
         return ()
     if family == "alias" and (
@@ -71,6 +87,10 @@ _ANCHORS = (
     rb"secret\?name=|table\?name=|stackName=",
     rb"\.Table\([\"']|get_queue_by_name\(QueueName=[\"']|\.Queue\([\"']",
     rb"terraform import [a-z0-9_.\[\]\"'-]{3,80} [\"']?",
+    rb"kubernetes\.io/cluster/|k8s\.io/cluster-autoscaler/|/etc/eks/bootstrap\.sh [\"']?",
+    rb"iam(?:v2)?/home[^ \"'<>\x00]{0,40}(?:#|%23)/(?:users|roles|groups|policies)/(?:details/)?",
+    rb"log-group/(?:\$252F)?(?:aws\$252F[a-z]{2,20}\$252F)?|[dD]atabase:id=|codepipeline/pipelines/",
+    rb"aws logs tail [\"']?|get-parameters-by-path --path [\"']?|--task-definition[ =][\"']?",
 )
 """Slashes in them also stand for `\\/` and `%2F`."""
 
@@ -92,6 +112,12 @@ DETECTOR = Detector(
         "key alias/«billing-prod»",
         '"AliasName": "alias/«acme/glue/encrypted»" --target-key-id alias/«acme/s3»',
         "terraform import aws_s3_bucket.logs «acme-prod-logs»",
+        "kubernetes.io/cluster/«acme-prod»: owned, k8s.io/cluster-autoscaler/«acme-prod»",
+        "/etc/eks/bootstrap.sh «acme-prod» --kubelet-extra-args x",
+        "https://console.aws.amazon.com/iam/home#/users/«jane.doe7» iamv2/home?region=x#/roles/details/«ci-7»?section",
+        "#logsV2:log-groups/log-group/$252Faws$252Flambda$252F«acme-fn»/log-events #database:id=«orders-7»;is-cluster",
+        "aws logs tail «/acme/app» --follow; aws ssm get-parameters-by-path --path «/acme/prod»",
+        "aws ecs run-task --task-definition «acme-td»:5",
     ),
     negatives=(
         "#/functions/",
@@ -102,6 +128,8 @@ DETECTOR = Detector(
         '"AliasName": "alias/aws/s3"',
         "webpack/alias/react-dom-server",
         "Table('users')",
+        "k8s.io/cluster-autoscaler/enabled k8s.io/cluster-autoscaler/node-template/label/x",
+        "example.com/#/users/jane-7",
     ),
     bare=False,
 )

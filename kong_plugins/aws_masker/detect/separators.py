@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 _COLOUR = r"(?:\x1b\[[0-9;]{0,8}m){0,2}"
-_QUOTE = r"(?:\\{0,7}[\"'`])"
+_QUOTE = r"(?:\\{0,7}[\"'`]|\\u0022|&quot;|%22)"
+_ANCHOR = r"(?:(?:&[0-9A-Za-z_-]{1,24}|!![a-z]{3,5})[ \t]{1,4})?"
 _BLANK = r"[ \t]{0,32}"
 _CALL = r"(?:aws\.String|String|str)?\("
 SEPARATOR = "|".join(
     (
         # key: value, "key" => "value", | key | value |, d["key"] = "value", colours between
-        rf"{_COLOUR}{_QUOTE}?\]?{_COLOUR}{_BLANK}{_COLOUR}(?::|=>|:?=|\|){_COLOUR}{_BLANK}{_COLOUR}(?:&?{_CALL})?{_QUOTE}?",
+        rf"{_COLOUR}{_QUOTE}?\]?{_COLOUR}{_BLANK}{_COLOUR}(?::|=>|:?=|\|){_COLOUR}{_BLANK}{_COLOUR}(?:&?{_CALL}|{_ANCHOR}){_QUOTE}?",
+        r":[ \t]{1,4}[|>][+-]?\r?\n[ \t]{1,32}",  # a block of YAML's
         rf"{_CALL}{_BLANK}{_QUOTE}",  # .bucketName("value")
         rf"[ \t]{{1,4}}(?:\\{{1,3}}\r?\n[ \t]{{0,32}}|\\n[ \t]{{0,32}})?{_QUOTE}?",  # --key value, key `value`
         r">",  # <Key>value</Key>
