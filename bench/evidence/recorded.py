@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import NamedTuple
 
-from bench.evidence import truth
+import yaml
+
+from bench.evidence import terraform, truth
 from bench.evidence.store import Store, files
 from bench.evidence.truth import NAMES, SHAPED
 from bench.evidence.values import Document, Value
@@ -96,7 +98,7 @@ _FIELDS = (
     _Field("name in a list of names", NAMES, r"data/(?:projects|trails|repositories|clusters|nodegroups)", _NAME),
     _Field("parameter of Systems Manager", NAMES, r"requestparameters/names?|parameters/name", r"/.{3,}"),
 )
-KIND: dict[str, str] = {one.family: one.kind for one in _FIELDS}
+KIND: dict[str, str] = {one.family: one.kind for one in _FIELDS} | {terraform.FAMILY: NAMES}
 _PATTERNS = tuple(
     (one, re.compile(rf"(?i)(?:.*/)?(?:{one.path})".encode()), re.compile(one.value.encode())) for one in _FIELDS
 )
@@ -124,14 +126,17 @@ def leaves(text: bytes) -> Iterator[tuple[bytes, int, int]]:
             yield b"/".join(path), *token.span(1)
 
 
-def values(source: str, text: bytes, left_out: Counter[str]) -> list[Value]:
+_Leaves = Callable[[bytes], Iterator[tuple[bytes, int, int]]]
+
+
+def values(source: str, text: bytes, left_out: Counter[str], leaves_of: _Leaves = leaves) -> list[Value]:
     """Return the values in one recorded answer, those that documents of any kind show as well and those of its fields.
 
     `source` is the file's name: recordings of an operation are called after it.
     """
     found = truth.values(text, left_out)
     known = {one.end for one in found}
-    for path, start, end in leaves(text):
+    for path, start, end in leaves_of(text):
         read = _read(source, path, text[start:end])
         if read is None:
             continue
@@ -158,19 +163,85 @@ def _read(source: str, path: bytes, value: bytes) -> tuple[_Field, int] | None:
     return None
 
 
+def yaml_leaves(text: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the same as `leaves` for YAML, which JSON may stand in."""
+    characters = text.decode()
+    wide = not text.isascii()
+    todo = [(b"", node) for node in yaml.compose_all(characters, Loader=yaml.SafeLoader)]
+    while todo:
+        path, node = todo.pop()
+        if isinstance(node, yaml.MappingNode):
+            todo += [(path + b"/" + str(key.value).encode(), value) for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            todo += [(path, value) for value in node.value]
+        elif node is not None and node.tag == "tag:yaml.org,2002:str":
+            quoted = node.style in ("'", '"')
+            first, last = node.start_mark.index + quoted, node.end_mark.index - quoted
+            if characters[first:last] == node.value:  # as it is, without an escape
+                yield path, *((len(characters[:at].encode()) if wide else at) for at in (first, last))
+
+
+class _Corpus(NamedTuple):
+    """Files of a repository, and what reads the values in them."""
+
+    name: str
+    repository: str
+    folders: tuple[str, ...]
+    """Only these are fetched."""
+    suffix: str
+    part: str
+    """Part of the path of each file."""
+    read: Callable[[str, bytes, Counter[str]], list[Value]]
+
+
+def _from_json(source: str, text: bytes, left_out: Counter[str]) -> list[Value]:
+    return values(source, text, left_out)
+
+
+def _from_yaml(source: str, text: bytes, left_out: Counter[str]) -> list[Value]:
+    return values(source, text, left_out, yaml_leaves)
+
+
+def _from_terraform(_: str, text: bytes, left_out: Counter[str]) -> list[Value]:
+    return terraform.values(text, left_out)
+
+
+_DRIFTCTL = "snyk/driftctl", ("pkg/iac", "enumeration/remote")
 _CORPORA = (
-    ("a CloudTrail of attacks, by Invictus", "invictus-ir/aws_dataset", "CloudTrail"),
-    ("answers recorded by Cloud Custodian", "cloud-custodian/cloud-custodian", "tests/data/placebo"),
+    _Corpus(
+        "a CloudTrail of attacks, by Invictus", "invictus-ir/aws_dataset", ("CloudTrail",), ".json", "", _from_json
+    ),
+    _Corpus(
+        "answers recorded by Cloud Custodian",
+        "cloud-custodian/cloud-custodian",
+        ("tests/data/placebo",),
+        ".json",
+        "",
+        _from_json,
+    ),
+    _Corpus(
+        "samples of Panther's detections: logs, findings, resources",
+        "panther-labs/panther-analysis",
+        ("rules", "policies"),
+        ".yml",
+        "/aws_",
+        _from_yaml,
+    ),
+    _Corpus("states of Terraform's, by driftctl", *_DRIFTCTL, ".tfstate", "", _from_terraform),
+    _Corpus("resources that driftctl lists", *_DRIFTCTL, ".json", "aws", _from_terraform),
 )
 
 
 def names() -> list[str]:
     """Return the corpora's names."""
-    return [name for name, *_ in _CORPORA]
+    return [one.name for one in _CORPORA]
 
 
 def documents(store: Store, corpus: str, left_out: Counter[str]) -> Iterator[Document]:
     """Yield the documents of one corpus, a file each."""
-    _, repository, folder = next(one for one in _CORPORA if one[0] == corpus)
-    for name, text in files(store.git(repository, folder) / folder, frozenset({".json"})):
-        yield Document(f"{repository}/{name}", text, values(name, text, left_out))
+    _, repository, folders, suffix, part, read = next(one for one in _CORPORA if one.name == corpus)
+    root = store.git(repository, *folders)
+    for folder in folders:
+        for name, text in files(root / folder, frozenset({suffix})):
+            if part in "/" + name:
+                yield Document(f"{repository}/{name}", text, read(name, text, left_out))

@@ -42,19 +42,19 @@ class Store:
             raise NotFetchedError(f"{name}: npm is not installed")
         return self._unpacked("npm", name, [npm, "pack", "--silent", name])
 
-    def git(self, name: str, part: str = "") -> Path:
-        """Return the folder of a public repository of GitHub, `OWNER/NAME`, as it is now; of `part` only, if given."""
+    def git(self, name: str, *parts: str) -> Path:
+        """Return the folder of a public repository of GitHub, `OWNER/NAME`, as it is now; of `parts` only, if given."""
         folder = self.root / "git" / name.replace("/", "+")
         done = folder.with_name(folder.name + ".archive")
         if not done.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             print(f"fetching {name} ...", file=sys.stderr)
-            partial = ["--filter=blob:none", "--sparse"] if part else []
+            partial = ["--filter=blob:none", "--sparse"] if parts else []
             source = f"https://github.com/{name}.git"
             _run(["git", "clone", "--quiet", "--depth=1", *partial, source, "."], folder, name)
-            if part:
-                _run(["git", "sparse-checkout", "set", part], folder, name)
+            if parts:
+                _run(["git", "sparse-checkout", "set", *parts], folder, name)
             commit = subprocess.run(
                 ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
             ).stdout

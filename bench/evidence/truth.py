@@ -81,14 +81,14 @@ KIND: dict[str, str] = {family: kind for kind, families in _TRUTH.items() for fa
 _PATTERNS = {family: re.compile(one.encode()) for families in _TRUTH.values() for family, one in families.items()}
 
 _STAND_IN = re.compile(
-    rb"(?i)(?:my[-_]?(?:[a-z0-9]+-)*(?:group|asg|balancer|key|pair|keypair|cluster|function|bucket|table|role|stack|queue|"
+    rb"(?i)(?:my[-_]?(?:[a-z0-9]+-)*(?:group|database|asg|balancer|key|pair|keypair|cluster|function|bucket|table|role|stack|queue|"
     rb"topic|layer|db|instance|project|nodegroup|logs|user|policy|alarm|stream|secret|repo|service|template|"
     rb"application|repository|access-point)(?:-name)?|some_.*|1234|object|LATEST|"
     rb".*EXAMPLE.*|a{9}|(?:cluster|instance)-id|AWSServiceRole.*|"
     rb"[a-z]{2}-(?:north|south|east|west|central)[a-z]*-\d|10\.0\.0\.0/8|172\.16\.0\.0/12|192\.168\.0\.0/16|aws-.*|your-.*|aws/.*|default)"
 )
 """What examples write for "put yours here", whole private ranges, AWS's own names, and constants in ARNs."""
-_STAND_IN_NAME = re.compile(rb"(?:some|the)[-_].*|[a-z]+_name|KeyValue")
+_STAND_IN_NAME = re.compile(rb"(?:some|the)[-_].*|[a-z]+[-_]name|KeyValue")
 """The same where only a name can stand: `KeyName="keypair_name"`."""
 _ALWAYS = frozenset({"access key id", "secret access key", "session token", "bucket in an ARN"})
 """Families in which a value counts even if it looks like a stand-in."""

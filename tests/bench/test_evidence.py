@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.evidence import page, plot, precision, recorded, roundtrip, shapes, survival, truth, values
+from bench.evidence import page, plot, precision, recorded, roundtrip, shapes, survival, terraform, truth, values
 from bench.evidence.values import Document, Tally, Value
 from kong_plugins.aws_masker.detect.spans import Span
 from kong_plugins.aws_masker.masking import Masker
@@ -74,6 +74,33 @@ def test_truth_knows_values_and_leaves_stand_ins_out() -> None:
         ("EC2-style id", INSTANCE[2:]),
     }
     assert left_out == {"stand-ins": 1, "plain words": 1}
+
+
+def test_yaml_and_the_json_in_it_are_read_by_their_fields() -> None:
+    """A value is found by its field where it stands, also behind letters of several bytes; what is escaped is not."""
+    text = """Tests:
+  - Name: é
+    Log:
+      userName: acme-bob-7
+      requestParameters: {"functionName": "acme-fn-7", "roleName": "acme\\x2dr7"}
+"""
+    found = recorded.values("x.yml", text.encode(), Counter(), recorded.yaml_leaves)
+    assert sorted(text.encode()[one.start : one.end] for one in found) == [b"acme-bob-7", b"acme-fn-7"]
+
+
+def test_terraform_names_are_known_by_the_type() -> None:
+    """Ids and names of a state and of a drift tool's list are known by their type, and only at their place."""
+    state = json.dumps({"resources": [{"type": kind, "instances": [
+        {"attributes": {"id": f"{kind}-1", "name": "acme-7", "tags": {"name": "deep-7"}}}
+    ]} for kind in ("aws_iam_user", "aws_vpc")]}, indent=2)  # fmt: skip
+    assert _found(state) == ["aws_iam_user-1", "acme-7"]
+    assert _found('{"Id": "acme-role:allow-7",\n "Type": "aws_iam_role_policy"}, {"Id": "x-77", "Type": "y"}') == [
+        "allow-7"
+    ]
+
+
+def _found(text: str) -> list[str]:
+    return [text[one.start : one.end] for one in terraform.values(text.encode(), Counter())]
 
 
 def test_recorded_answers_are_read_by_their_fields() -> None:
