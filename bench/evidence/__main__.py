@@ -1,4 +1,4 @@
-"""`python -m bench.evidence [--write] [--only PART,...] [--path DIR]`: prints, or writes docs/evidence.md."""
+"""`python -m bench.evidence [--write] [--only PART,...]`: prints, or writes docs/evidence.md; `--help` has the rest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,19 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from bench.evidence import page, precision, recorded, roundtrip, session, shapes, speed, survival, truth, values
+from bench.evidence import (
+    fuzzing,
+    page,
+    precision,
+    recorded,
+    roundtrip,
+    session,
+    shapes,
+    speed,
+    survival,
+    truth,
+    values,
+)
 from bench.evidence.precision import Found
 from bench.evidence.session import Session
 from bench.evidence.store import CACHE, Store
@@ -25,8 +37,10 @@ _EVERY = 50
 class Measurement:
     """All parts, each measured at most once."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, seconds: int) -> None:
+        """`seconds`: how long each fuzzer works."""
         self.store = store
+        self.seconds = seconds
         self.masker = Masker(Settings(), bytes(range(32)))
         self._session: Session | str | None = None
 
@@ -56,10 +70,11 @@ class Measurement:
 
     def fidelity(self) -> str:
         results = {}
-        for name in truth.names():
-            _say(f"fidelity: {name}")
-            texts = ((one.source, one.text) for one in truth.documents(self.store, name, Counter()))
-            results[name] = roundtrip.check(self.masker, texts, _EVERY)
+        for documents, names in ((truth.documents, truth.names()), (recorded.documents, recorded.names())):
+            for name in names:
+                _say(f"fidelity: {name}")
+                texts = ((one.source, one.text) for one in documents(self.store, name, Counter()))
+                results[name] = roundtrip.check(self.masker, texts, _EVERY)
         _say("fidelity: botocore's models")
         generated = ((one.source, one.text) for one in self._generated)
         results["requests and answers from botocore's models"] = roundtrip.check(self.masker, generated, 2 * _EVERY)
@@ -69,6 +84,10 @@ class Measurement:
         text, plot = page.speed(speed.measure(self.store))
         _PAGE.with_name("evidence-speed.svg").write_text(plot)
         return text
+
+    def fuzzing(self) -> str:
+        _say(f"fuzzing: {self.seconds} seconds each")
+        return page.fuzzing(fuzzing.measure(self.seconds, self.store.versions), self.seconds)
 
     def session(self) -> Session | str:
         if self._session is None:
@@ -90,14 +109,16 @@ def main() -> None:
         "recall": Measurement.recall,
         "precision": Measurement.precision,
         "fidelity": Measurement.fidelity,
+        "fuzzing": Measurement.fuzzing,
         "speed": Measurement.speed,
     }
     parser = argparse.ArgumentParser(prog="python -m bench.evidence", description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"write docs/{_PAGE.name}")
     parser.add_argument("--only", default=",".join(parts), help=f"some of {','.join(parts)}")
     parser.add_argument("--path", type=Path, default=CACHE, help="where packages are kept")
+    parser.add_argument("--seconds", type=int, default=120, help="that each fuzzer works")
     arguments = parser.parse_args()
-    measurement = Measurement(Store(arguments.path))
+    measurement = Measurement(Store(arguments.path), arguments.seconds)
     kept = arguments.path / "sections"
     kept.mkdir(parents=True, exist_ok=True)
     for name in filter(None, arguments.only.split(",")):

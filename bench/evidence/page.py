@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from bench.evidence import recorded, shapes, truth
+from bench.evidence.fuzzing import Fuzzed
 from bench.evidence.plot import lines
 from bench.evidence.precision import Found, is_address
 from bench.evidence.roundtrip import Fidelity
@@ -231,15 +232,26 @@ def fidelity(results: Mapping[str, Fidelity], session: Session | str, survived: 
     return "".join(
         (
             "\n## Fidelity\n\nTexts that come back byte for byte, of those that went. Pieces and streams: only texts "
-            "in which something was masked; a stream says the whole masked text, and calls a tool with it.\n\n",
+            "in which something was masked; a stream says the masked text, or its first 6,000 bytes, and calls a tool "
+            "with it.\n\n",
             table(("corpus", "MB", "values", *ways), rows),
             *(f"- {code(one)}\n" for one in broken),
             _history(session),
             "\n### What models do to placeholders\n\nA placeholder of every kind, changed in each way, and the value "
             "looked for in what the client gets.\n\n",
             table(("way", "kept", "lost"), kept),
+            _SURVIVAL,
         )
     )
+
+
+_SURVIVAL = (
+    "\nA line breaks at a blank or behind a hyphen where models and tools wrap text; a placeholder that is broken "
+    "elsewhere comes back as long as it proves itself. Account ids and addresses, of which every digit counts, are "
+    "not put together from two lines, as two numbers in a column would be. Blanks around hyphens are left: nothing "
+    "wraps or escapes text so, and they are how a subtraction or a dash is written. Of what is shortened, nobody can "
+    "tell whose it was.\n"
+)
 
 
 def _came_back(result: Fidelity, way: str) -> str:
@@ -257,6 +269,23 @@ def _history(session: Session | str) -> str:
         f"differ though the client repeated them byte for byte. Planted values that reached the API: {leaked}. "
         "The question names a bucket with nothing beside it that says so; from the request on in which something does, "
         "it is masked wherever it stands, also in the question, which is then one entry that differs.\n"
+    )
+
+
+def fuzzing(results: Mapping[str, Fuzzed] | str, seconds: int) -> str:
+    """Return what each fuzzer tried, and what failed."""
+    if isinstance(results, str):
+        return f"\n## Fuzzing\n\nNot measured, {results}.\n"
+    rows = [
+        [name, one.claim.replace("|", "\\|"), f"{one.inputs:,}", f"{one.failures:,}", f"{one.kept:,}"]
+        for name, one in results.items()
+    ]
+    return (
+        "\n## Fuzzing\n\nWhatever can be reached from the network, under Atheris (libFuzzer, guided by the lines that "
+        f"inputs reach), {seconds} seconds each on one core, one after the other (`python -m tests.fuzz`). An input "
+        "fails if what stands beside it does not hold, or if it takes 20 seconds or 2 GB. Inputs that failed once, and "
+        "others that reached lines of their own, are kept, and run with the tests.\n\n"
+        + table(("harness", "what holds for any input", "inputs", "failed", "kept"), rows)
     )
 
 

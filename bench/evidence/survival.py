@@ -50,6 +50,9 @@ _WAYS: dict[str, Callable[[str], str]] = {
     "URL-encoded": lambda p: f"https://x.example/?q={urllib.parse.quote(p, safe='')}&z=1",
     "as part of a path": lambda p: f"/var/log/{p}/today.log",
     "as part of a longer name": lambda p: f"backup_{p}_v2",
+    "over two lines, behind a hyphen": lambda p: (
+        f"see {p.rpartition('-')[0]}-\n{p.rpartition('-')[2]} here" if "-" in p else f"see {p} here"
+    ),
     "over two lines": lambda p: f"see {p[: _middle(p)]}\n{p[_middle(p) :]} here",
     "over two lines, indented": lambda p: f"see {p[: _middle(p)]}\n    {p[_middle(p) :]} here",
     "with spaces around the hyphens": lambda p: f"see {p.replace('-', ' - ')} here",

@@ -1,25 +1,18 @@
-"""Fuzz one part: `python -m tests.fuzz NAME [--seconds N]`. Needs atheris.
+"""Fuzz one part, or all one after the other: `python -m tests.fuzz NAME|--all [--seconds N]`. Needs atheris.
 
 Starts from the harness's seeds and from `tests/fuzz/corpus/NAME`. An input that fails is written to that folder as
 `crash-...`; `pytest tests/fuzz` runs all of them again. `--keep N` adds up to N short inputs that reached new code.
+`python -m bench.evidence --only fuzzing --write` publishes what a run of all comes to.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-import re2
 import structlog
-
-_CREDENTIAL = re2.compile(rb"A[KS]IA[A-Z0-9]{16}|ABSK|[A-Za-z0-9/+]{40}")
-"""What secret scanners look for: an input with it is not kept."""
-_SHORT = 512
 
 
 def _fuzz(name: str, options: list[str]) -> None:
@@ -34,51 +27,26 @@ def _fuzz(name: str, options: list[str]) -> None:
     atheris.Fuzz()
 
 
-def _run(name: str, seconds: int, keep: int) -> int:
-    from tests.fuzz.harnesses import CORPUS, HARNESSES  # noqa: PLC0415 - the other process must not have them yet
-
-    kept = CORPUS / name
-    kept.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        grown, seeds = Path(folder) / "grown", Path(folder) / "seeds"
-        grown.mkdir()
-        seeds.mkdir()
-        for number, seed in enumerate(HARNESSES[name].seeds()):
-            (seeds / str(number)).write_bytes(seed)
-        options = [
-            *(str(grown), str(seeds), str(kept), f"-max_total_time={seconds}", f"-max_len={HARNESSES[name].longest}"),
-            *(
-                "-timeout=20",
-                "-rss_limit_mb=2048",
-                f"-artifact_prefix={kept}/",
-                "-print_final_stats=1",
-                "-len_control=20",
-            ),
-        ]
-        code = subprocess.run([sys.executable, "-m", "tests.fuzz", name, "--", *options], check=False).returncode
-        found = sorted(grown.iterdir(), key=lambda path: path.stat().st_size)
-        for path in [path for path in found if _keepable(path)][-keep:] if keep else []:
-            data = path.read_bytes()
-            (kept / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
-    return code
-
-
-def _keepable(path: Path) -> bool:
-    return path.stat().st_size <= _SHORT and _CREDENTIAL.search(path.read_bytes()) is None
-
-
 def main() -> None:
     """Read the command line."""
     if "--" in sys.argv:
         at = sys.argv.index("--")
         _fuzz(sys.argv[1], sys.argv[at + 1 :])
         return
+    from tests.fuzz.harnesses import HARNESSES  # noqa: PLC0415 - the other process must not have them yet
+    from tests.fuzz.running import run  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("name")
-    parser.add_argument("--seconds", type=int, default=120)
-    parser.add_argument("--keep", type=int, default=0)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("name", nargs="?", choices=HARNESSES)
+    which.add_argument("--all", action="store_true", help="all of them, one after the other")
+    parser.add_argument("--seconds", type=int, default=120, help="for each")
+    parser.add_argument("--keep", type=int, default=0, help="most inputs of each to add to the corpus")
     given = parser.parse_args()
-    sys.exit(_run(given.name, given.seconds, given.keep))
+    runs = {name: run(name, given.seconds, given.keep) for name in (HARNESSES if given.all else [given.name])}
+    for name, done in runs.items():
+        print(f"{name}: {done.inputs:,} inputs, {done.failures} failures")
+    sys.exit(max(done.code for done in runs.values()))
 
 
 if __name__ == "__main__":

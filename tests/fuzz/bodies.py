@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -16,7 +18,10 @@ from tests.fuzz.common import MASKER, PLANTED, SETTINGS
 from tests.planted.model import Planted
 from tests.properties.texts import lookup_in
 
-_PATHS = ("/v1/messages", "/v1/chat/completions", "/v1/responses", "/anything")
+_PATHS = (
+    *("/v1/messages", "/v1/chat/completions", "/v1/responses", "/anything"),
+    *("/model/m/converse", "/model/m/invoke", "/model/m/count-tokens", "/v1/messages/batches", "/v1/embeddings"),
+)
 _TYPES = (b"application/json", b"text/plain", b"application/x-ndjson", b"")
 _CODINGS = (b"", b"gzip", b"br, gzip")
 _VALUES = [planted for planted in PLANTED if planted.text.isascii() and planted.secrets]
@@ -31,9 +36,11 @@ def check(data: bytes) -> None:
         given.pick(_CODINGS),
         _VALUES[(given.byte() << 8 | given.byte()) % len(_VALUES)],
     )
+    number = len(given.rest) % (len(_PLACES) + 1)
+    place = _PLACES[number] if number < len(_PLACES) else _KEYS.get(path, _PLACES[0])
     headers = [(b"content-type", kind)] * bool(kind) + [(b"content-encoding", coding)] * bool(coding)
     _as_body(Head(path, headers), given.rest, kind)
-    _planted(path, given.rest, planted)
+    _planted(path, given.rest, planted, place)
 
 
 def _as_body(head: Head, plain: bytes, kind: bytes) -> None:
@@ -53,24 +60,65 @@ def _as_body(head: Head, plain: bytes, kind: bytes) -> None:
         _comes_back(masked, out, plain)
 
 
-def _planted(path: str, around: bytes, planted: Planted) -> None:
+_BEFORE, _BEHIND = "\nQZQZ\n", "\nZQZQ\n"
+"""Lines around the planted value, by which it is found in what goes out."""
+_PLACES: tuple[Callable[[str], Any], ...] = (
+    lambda said: {"messages": [{"role": "user", "content": said}]},
+    lambda said: {"messages": [{"role": "user", "content": [{"type": "text", "text": said}, {"text": said}]}]},
+    lambda said: {"messages": [{"content": [{"type": "tool_use", "id": "t", "name": "n", "input": {"a": [said]}}]}]},
+    lambda said: {"messages": [{"content": [{"toolUse": {"input": {"a": said}}}, {"toolResult": {"json": said}}]}]},
+    lambda said: {"messages": [{"tool_calls": [{"function": {"name": "f", "arguments": json.dumps({"a": said})}}]}]},
+    lambda said: {"input": said, "instructions": said, "system": [{"type": "text", "text": said}]},
+    lambda said: {"input": [{"type": "function_call", "arguments": json.dumps([said])}, {"content": said}]},
+    lambda said: {"prompt": said, "anything": {"else": [[said]]}, "requests": [{"params": {"system": said}}]},
+)
+"""Where texts stand in the requests of one API or another; no API may let one of them pass in any of these places."""
+
+
+_KEYS: dict[str, Callable[[str], Any]] = {
+    "/v1/messages": lambda said: {"messages": [{"content": [{"type": "tool_use", "input": {"a": {said: 1}}}]}]},
+    "/v1/chat/completions": lambda said: {"messages": [{"function_call": {"arguments": json.dumps({said: 1})}}]},
+    "/v1/responses": lambda said: {"input": [{"type": "function_call", "arguments": json.dumps([{said: said}])}]},
+    "/model/m/converse": lambda said: {"messages": [{"content": [{"toolUse": {"input": {said: 1}}}]}]},
+    "/model/m/invoke": lambda said: {"messages": [{"content": [{"toolUse": {"input": {said: 1}}}]}]},
+    "/anything": lambda said: {said: {said: [{said: None}]}},
+}
+"""Where a value may be a key: in what no API gives a meaning to."""
+
+
+def _planted(path: str, around: bytes, planted: Planted, place: Callable[[str], Any]) -> None:
     """The value stands free, whatever is before and after it."""
     text = around.decode("utf-8", "replace").replace("\0", " ")
     middle = len(text) // 2
-    said = f"{text[:middle]}\n{planted.text}\n{text[middle:]}"
-    field = "input" if path == "/v1/responses" else "messages"
-    body = orjson.dumps({field: [{"role": "user", "content": said}]})
-    masked = mask_request(
-        Head(path, [(b"content-type", b"application/json")]), body, MASKER.session("", NoMemory()), SETTINGS
-    )
-    sent = orjson.loads(masked.body)[field][0]["content"]
-    assert f"\n{planted.text}\n" not in sent, "a planted value goes out"
+    before, behind = text[:middle].replace("QZQZ", ""), text[middle:].replace("QZQZ", "")
+    body = orjson.dumps(place(f"{before}{_BEFORE}{planted.text}{_BEHIND}{behind}"))
+    headers = [(b"content-type", b"application/json")]
+    masked = mask_request(Head(path, headers), body, MASKER.session("", NoMemory()), SETTINGS)
+    found = [said.partition(_BEFORE)[2].partition(_BEHIND)[0] for said in _strings(_meaning(masked.body))]
+    found = [said for said in found if said]
+    assert found, "the planted value's place is lost"
+    assert not any(secret.text in said for said in found for secret in planted.secrets), "a planted value goes out"
     _comes_back(masked, masked.body, body)
 
 
+def _strings(node: Any) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        for key, child in node.items():
+            yield key
+            yield from _strings(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _strings(child)
+
+
 def _comes_back(masked: MaskedRequest, out: bytes, plain: bytes) -> None:
-    """Restoring undoes masking; but not where the client itself wrote a placeholder of one of its values."""
-    if not any(placeholder.lower() in plain.lower() for placeholder in masked.mapping):
+    """Restoring undoes masking; but not where the client itself wrote a placeholder of one of its values.
+
+    Base64 is masked in requests only: answers bring none of texts.
+    """
+    if b"invokeModel" not in plain and not any(placeholder.lower() in plain.lower() for placeholder in masked.mapping):
         assert _meaning(_restored(masked, out)) == _meaning(plain), "what was masked does not come back"
 
 
@@ -117,7 +165,17 @@ def seeds() -> list[bytes]:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": inner}}
     chat = {"messages": [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "content": inner}]}
     responses = {"input": [{"type": "function_call", "arguments": inner}, {"type": "message", "content": value}]}
-    made = [json.dumps(one).encode() for one in (anthropic, chat, responses, {"account": 123456789012})]
+    converse = {
+        "system": [{"text": value}],
+        "messages": [
+            {"role": "user", "content": [{"text": value}, {"toolResult": {"content": [{"json": {"a": value}}]}}]}
+        ],
+    }
+    invoke = {"anthropic_version": "bedrock-2023-05-31", **anthropic}
+    count = {"input": {"invokeModel": {"body": base64.b64encode(json.dumps(invoke).encode()).decode()}}}
+    batch = {"requests": [{"custom_id": "1", "params": anthropic}]}
+    bodies = (anthropic, chat, responses, {"account": 123456789012}, converse, invoke, count, batch, {"input": [value]})
+    made = [json.dumps(one).encode() for one in bodies]
     lines = b'{"a": "' + value.encode() + b'"}\n\n{"b": "\\ud83d"}\n'
     return [
         *(bytes([number, 0, number % 3, 0, number]) + one for number, one in enumerate(made)),

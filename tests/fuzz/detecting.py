@@ -14,20 +14,27 @@ _KEYS = (b"", b"Bucket", b"FunctionName", b"AccountId", b"KeyId", b"DBName", b"s
 
 
 def check(data: bytes) -> None:
-    """Find, mask and restore."""
+    """Find, mask and restore; the texts of one request are separated by a byte that is none of UTF-8's."""
     given = Input(data)
-    text = Text(given.rest, given.pick(_KEYS))
-    (spans,) = MASKER.scan([text])
-    assert all(0 <= span.start < span.end <= len(text.value) for span in spans), "a span outside of its text"
-    assert all(a.end <= b.start for a, b in pairwise(spans)), "spans overlap"
+    key = given.pick(_KEYS)
+    texts = [Text(one, key) for one in given.rest.split(b"\xff")[:4]]
+    for text, spans in zip(texts, MASKER.scan(texts), strict=True):
+        assert all(0 <= span.start < span.end <= len(text.value) for span in spans), "a span outside of its text"
+        assert all(a.end <= b.start for a, b in pairwise(spans)), "spans overlap"
     session = MASKER.session()
-    (masked,) = session.mask([text])
-    if masked is not None and not any(one.lower() in text.value.lower() for one in session.mapping):
-        assert restore(masked, lookup_in(session.mapping)) == text.value, "what was masked does not come back"
-        again = MASKER.session()
-        assert again.mask([text]) == [masked], "it is masked differently the second time"
+    masked = session.mask(texts)
+    said = b"\xff".join(text.value.lower() for text in texts)
+    if any(one.lower() in said for one in session.mapping):
+        return
+    for text, new in zip(texts, masked, strict=True):
+        assert new is None or restore(new, lookup_in(session.mapping)) == text.value, "it does not come back"
+    assert MASKER.session().mask(texts) == masked, "it is masked differently the second time"
 
 
 def seeds() -> list[bytes]:
     """Return all planted values, each in a text."""
-    return [bytes([number % len(_KEYS)]) + one.text.encode() for number, one in enumerate(PLANTED)]
+    escapes = (b"", b"%22", b"\\u0022", b"\x1b[31m", b"\\x20", b"x\xff")
+    return [
+        bytes([number % len(_KEYS)]) + escapes[number % len(escapes)] + one.text.encode()
+        for number, one in enumerate(PLANTED)
+    ]

@@ -48,4 +48,4 @@ def _changed(text: bytes) -> bytes:
 
 def seeds() -> list[bytes]:
     """Return the requests of `bodies`."""
-    return [bytes([number % 4, number % 3]) + one[5:] for number, one in enumerate(bodies.seeds())]
+    return [bytes([number % len(_APIS), number % 3]) + one[5:] for number, one in enumerate(bodies.seeds())]

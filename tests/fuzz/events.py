@@ -42,6 +42,7 @@ def check(data: bytes) -> None:
 def seeds() -> list[bytes]:
     """Return streams of each API with placeholders, and streams with unusual line ends."""
     said = " and ".join(one.decode() for one in PLACEHOLDERS[::40])
+    said += f" and {PLACEHOLDERS[5].decode()[:9]}"  # held back to the end
     answer = Answer((Say(said), Call("Bash", {"command": f"echo {PLACEHOLDERS[3].decode()} \u00e4"})), interleaved=True)
     received = Received({"model": "m", "messages": [{"role": "user", "content": "?"}], "tools": [{"name": "Bash"}]})
     streams = {

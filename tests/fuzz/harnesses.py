@@ -6,7 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.fuzz import bodies, coding, detecting, documents, events, eventstream, frames, records, restoring
+from tests.fuzz import (
+    answers,
+    bodies,
+    coding,
+    deltas,
+    detecting,
+    documents,
+    events,
+    eventstream,
+    frames,
+    heads,
+    lua,
+    options,
+    records,
+    restoring,
+)
 
 
 class Harness(NamedTuple):
@@ -20,13 +35,18 @@ class Harness(NamedTuple):
 
 
 HARNESSES: dict[str, Harness] = {
+    "answers": Harness(answers.check, answers.seeds, 2048),
     "bodies": Harness(bodies.check, bodies.seeds),
     "coding": Harness(coding.check, coding.seeds),
+    "deltas": Harness(deltas.check, deltas.seeds, 512),
     "detecting": Harness(detecting.check, detecting.seeds, 1024),
     "documents": Harness(documents.check, documents.seeds),
-    "events": Harness(events.check, events.seeds),
+    "events": Harness(events.check, events.seeds, 2048),
     "eventstream": Harness(eventstream.check, eventstream.seeds),
     "frames": Harness(frames.check, frames.seeds),
+    "heads": Harness(heads.check, heads.seeds, 512),
+    "lua": Harness(lua.check, lua.seeds, 2048),
+    "options": Harness(options.check, options.seeds, 1024),
     "records": Harness(records.check, records.seeds, 256),
     "restoring": Harness(restoring.check, restoring.seeds, 1024),
 }

@@ -31,6 +31,8 @@ def seeds() -> list[bytes]:
             one.replace(b"-", b"&#45;"),
             one.replace(b"-", b"\\-"),
             one[:12] + b"\n   " + one[12:],
+            b"%22" + one + b"%22",
+            one.replace(b"-", b"-\n> "),
         )
         made.append(head + b"\\n" + spelled[number % len(spelled)] + b"." + one[: number % 20])
     return made

@@ -32,10 +32,11 @@ def test_the_seeds_hold(name: str) -> None:
     [
         ("bodies", b"\x00\x00\x00\x00\x00" + b'{"messages":[]}'),
         ("frames", b"\x01"),
+        ("heads", b"\x00\x00\x00/v1/messages"),
     ],
 )
 def test_the_harness_notices_a_leak(name: str, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where masking does nothing, these two harnesses say so."""
+    """Where masking does nothing, these harnesses say so."""
     monkeypatch.setattr("kong_plugins.aws_masker.masking.Session.mask", lambda _, texts: [None] * len(texts))
     seeds = [data, *HARNESSES[name].seeds()]
 
@@ -44,4 +45,17 @@ def test_the_harness_notices_a_leak(name: str, data: bytes, monkeypatch: pytest.
             HARNESSES[name].check(seed)
 
     with pytest.raises(AssertionError, match=r"goes (out|upstream)"):
+        run()
+
+
+@pytest.mark.parametrize("name", ["answers", "deltas", "restoring"])
+def test_the_harness_notices_what_is_lost(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the end of a text is swallowed, these harnesses say so."""
+    monkeypatch.setattr("kong_plugins.aws_masker.restoring.StreamRestorer.flush", lambda _: b"")
+
+    def run() -> None:
+        for seed in HARNESSES[name].seeds():
+            HARNESSES[name].check(seed)
+
+    with pytest.raises(AssertionError):
         run()
