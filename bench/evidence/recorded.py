@@ -174,11 +174,12 @@ def yaml_leaves(text: bytes) -> Iterator[tuple[bytes, int, int]]:
             todo += [(path + b"/" + str(key.value).encode(), value) for key, value in node.value]
         elif isinstance(node, yaml.SequenceNode):
             todo += [(path, value) for value in node.value]
-        elif node is not None and node.tag == "tag:yaml.org,2002:str":
+        elif isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:str":
             quoted = node.style in ("'", '"')
             first, last = node.start_mark.index + quoted, node.end_mark.index - quoted
             if characters[first:last] == node.value:  # as it is, without an escape
-                yield path, *((len(characters[:at].encode()) if wide else at) for at in (first, last))
+                start = len(characters[:first].encode()) if wide else first
+                yield path, start, start + len(node.value.encode())
 
 
 class _Corpus(NamedTuple):
