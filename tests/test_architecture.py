@@ -23,6 +23,7 @@ CORE = (
     "allowlist",
     "restoring",
     "windows",
+    "packed",
     "masking",
 )
 PURE = (*CORE, "wire", "pipeline")

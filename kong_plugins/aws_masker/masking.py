@@ -6,11 +6,11 @@ them. Both is done window by window, which bounds the memory it takes; see `wind
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from io import BytesIO
+from itertools import islice
 from threading import Lock
 
 from cachetools import LRUCache
@@ -18,9 +18,10 @@ from cachetools import LRUCache
 from kong_plugins.aws_masker.allowlist import Allowlist
 from kong_plugins.aws_masker.detect import DETECTORS, RUN_DETECTORS, Detector
 from kong_plugins.aws_masker.detect.engine import Scanner, resolve
-from kong_plugins.aws_masker.detect.spans import Span
+from kong_plugins.aws_masker.detect.spans import Span, moved
 from kong_plugins.aws_masker.errors import MaskingFailed
 from kong_plugins.aws_masker.families import CUSTOM_PREFIX, FAMILIES, NAME_FAMILIES
+from kong_plugins.aws_masker.packed import Packed
 from kong_plugins.aws_masker.pseudonym.addresses import Derived, Network
 from kong_plugins.aws_masker.pseudonym.prf import Prf
 from kong_plugins.aws_masker.pseudonym.pseudonymizer import Pseudonymizer
@@ -39,6 +40,8 @@ _SMALL = 1024 * 1024
 """Bytes of a request whose windows are kept from the search until the masking, and not made twice."""
 _MEMORY_OF_WINDOWS = 4 * 1024 * 1024
 """Bytes of what is known of windows searched lately."""
+_PIECES = 1024
+"""Pieces of a masked text that wait to be written at once."""
 _TENANTS_AT_HAND = 64
 """Tenants whose remembered names are kept ready to be searched for."""
 
@@ -64,7 +67,7 @@ class Masker:
         self._allowlist = Allowlist(settings)
         self._allows = lru_cache(_VALUES_AT_HAND)(self._allowlist.allows)
         self._lock = Lock()
-        self._searched: LRUCache[bytes, _Packed] = LRUCache(_MEMORY_OF_WINDOWS, _Packed.size)
+        self._searched: LRUCache[bytes, Packed] = LRUCache(_MEMORY_OF_WINDOWS, Packed.size)
         self._remembered: LRUCache[str, Remembered] = LRUCache(_TENANTS_AT_HAND)
 
     def session(self, tenant: str = "", memory: Memory = _NO_MEMORY) -> Session:
@@ -98,7 +101,7 @@ class Masker:
         """Return for each text the spans that would be masked, in order, without overlaps."""
         return self.session().scan(texts)
 
-    def searched(self, window: Window, digest: Callable[[bytes], bytes]) -> tuple[_Packed, list[Span]]:
+    def searched(self, window: Window, digest: Callable[[bytes], bytes]) -> tuple[Packed, list[Span]]:
         """Return the window's spans, packed and as they are, at once if the same window was searched lately.
 
         A conversation with a model is sent as a whole with every turn, so nearly all of a request was searched before.
@@ -110,7 +113,7 @@ class Masker:
         if found is not None:
             return found, found.spans()
         spans = self._spans(window)
-        packed = _Packed(spans)
+        packed = Packed(spans)
         if packed.size() <= _MEMORY_OF_WINDOWS:
             with self._lock:
                 self._searched[name] = packed
@@ -172,28 +175,6 @@ def _whole(family: str, _text: bytes, start: int, end: int) -> Sequence[Span]:
     return (Span(start, end, family),)
 
 
-class _Packed:
-    """Spans in 12 bytes each, where Python's objects take 150: those of a whole request wait for its last text."""
-
-    def __init__(self, spans: Iterable[Span]) -> None:
-        kinds: dict[tuple[str, bool], int] = {}
-        flat: list[int] = []
-        for start, end, family, spread in spans:
-            flat += (start, end, kinds.setdefault((family, spread), len(kinds)))
-        self._families = kinds
-        self._flat = array("I", flat)
-
-    def size(self) -> int:
-        """Return how many bytes of memory they take, with what refers to them."""
-        return len(self._flat) * self._flat.itemsize + 1024
-
-    def spans(self) -> list[Span]:
-        """Return them as they were."""
-        kinds = list(self._families)
-        values = iter(self._flat)
-        return [Span(start, end, *kinds[kind]) for start, end, kind in zip(values, values, values, strict=True)]
-
-
 class Session:
     """The masking of one request; see `text.MaskSession`. Not to be shared by threads."""
 
@@ -231,30 +212,29 @@ class Session:
         self.counts = dict(counts)
         return masked
 
-    def _masked(
-        self, window: Window, spans: Iterable[tuple[Span, int]], counts: Counter[str]
-    ) -> Iterator[tuple[int, bytes]]:
+    def _masked(self, window: Window, spans: Sequence[Span], counts: Counter[str]) -> Iterator[tuple[int, bytes]]:
         """Yield the texts that change, masked, with their places in the window."""
-        buffer = window.buffer
-        written = BytesIO()  # grows in place and gives its buffer away: no second copy of a large text
-        at, done = -1, 0
-        for (start, end, family, _), owner in spans:
-            placeholder = self._placeholder(family, buffer[start:end])
-            if placeholder is None:
-                continue
-            counts[family] += 1
-            if owner != at:
-                if at >= 0:
-                    written.write(buffer[done : window.ends[at]])
-                    yield at, written.getvalue()
-                    written = BytesIO()
-                at, done = owner, window.starts[owner]
-            written.write(buffer[done:start])
-            written.write(placeholder)
-            done = end
-        if at >= 0:
-            written.write(buffer[done : window.ends[at]])
-            yield at, written.getvalue()
+        buffer, assigned = window.buffer, self._assigned
+        for at, parts in window.parts(spans):
+            pieces: list[bytes] = []
+            families: list[str] = []
+            written = BytesIO()  # grows in place and gives its buffer away: no second copy of a large text
+            done = window.starts[at]
+            for start, end, family, _ in parts:
+                key = (family, buffer[start:end])
+                placeholder = assigned[key] if key in assigned else self._placeholder(key)
+                if placeholder is None:
+                    continue
+                families.append(family)
+                pieces += (buffer[done:start], placeholder)
+                done = end
+                if len(pieces) >= _PIECES:
+                    written.writelines(pieces)
+                    pieces.clear()
+            if families:
+                counts.update(families)
+                written.writelines((*pieces, buffer[done : window.ends[at]]))
+                yield at, written.getvalue()
 
     def inspect(self, texts: Sequence[Text]) -> dict[str, int]:
         """Count by family what would be masked, without masking: for signed blocks that must not be touched."""
@@ -264,15 +244,14 @@ class Session:
         """Return for each text the spans that would be masked, in order, without overlaps."""
         found: list[list[Span]] = [[] for _ in texts]
         for window, spans in self._find(texts):
-            for span, at in spans:
-                if not self._owns(span.family, window.buffer[span.start : span.end]):
-                    start = window.starts[at]
-                    found[window.first + at].append(span._replace(start=span.start - start, end=span.end - start))
+            for at, parts in window.parts(spans):
+                own = [one for one in parts if not self._owns(one.family, window.buffer[one.start : one.end])]
+                found[window.first + at] += moved(own, -window.starts[at])
         return found
 
-    def _find(self, texts: Sequence[Text]) -> Iterator[tuple[Window, Iterator[tuple[Span, int]]]]:
-        """Yield each window with its spans in order, each with its text's place in the window."""
-        searched: list[_Packed | list[Span]] = []
+    def _find(self, texts: Sequence[Text]) -> Iterator[tuple[Window, Sequence[Span]]]:
+        """Yield each window with its spans in order."""
+        searched: list[Packed | list[Span]] = []
         kept: list[Window] = []
         size = 0
         values: set[tuple[str, bytes]] = set()
@@ -288,23 +267,20 @@ class Session:
         spreaders = [Spreader(certain)] if certain else []
         spreaders += self._masker.remembered(self._tenant, self._memory.names())
         for window, found in zip(kept or windows(texts), searched, strict=True):
-            spans = found.spans() if isinstance(found, _Packed) else found
-            yield window, window.parts(self._settled(window, spans, certain, spreaders))
+            spans = found.spans() if isinstance(found, Packed) else found
+            yield window, self._settled(window, spans, certain, spreaders)
 
     def _settled(
         self, window: Window, spans: list[Span], certain: Mapping[bytes, str], spreaders: Sequence[Spreader]
-    ) -> Iterator[Span]:
+    ) -> list[Span]:
         """Add the places of known names. One name has one family in the whole request."""
         buffer = window.buffer
-        found = {span[:3] for span in spans}
+        settled = _of_one_family(buffer, spans, certain)
+        places = set(zip(*islice(zip(*settled, strict=True), 3), strict=True))
         more: list[Span] = []
         for spreader in spreaders:
-            more += self._masker.wanted(buffer, window.own(list(spreader.spans(buffer, found))))
-        for span in resolve((*spans, *more)) if more else spans:
-            family = span[2]
-            if family in NAME_FAMILIES and (own := certain.get(buffer[span[0] : span[1]], family)) != family:
-                span = span._replace(family=own)  # noqa: PLW2901 - what is found stays as it is in the cache
-            yield span
+            more += self._masker.wanted(buffer, window.own(list(spreader.spans(buffer, places))))
+        return _of_one_family(buffer, resolve((*settled, *more)), certain) if more else settled
 
     def _learn(
         self, buffer: bytes, spans: Iterable[Span], values: set[tuple[str, bytes]], certain: dict[bytes, str]
@@ -313,8 +289,8 @@ class Session:
 
         The first place in a request decides a name's family, so that what is appended later changes nothing before it.
         """
-        for start, end, family, spread in spans:
-            value = buffer[start:end]
+        found = dict.fromkeys([(family, buffer[start:end], spread) for start, end, family, spread in spans])
+        for family, value, spread in found:
             values.add((family, value))
             if spread and value not in certain and spreads(family, value) and not self._owns(family, value):
                 for spelling in spellings(family, value):
@@ -353,11 +329,9 @@ class Session:
             owned = self._owned[key] = self._pseudonymizer.owns(family, value)
         return owned
 
-    def _placeholder(self, family: str, value: bytes) -> bytes | None:
-        """Return the placeholder for `value`, or None if it is one itself."""
-        key = (family, value)
-        if key in self._assigned:
-            return self._assigned[key]
+    def _placeholder(self, key: tuple[str, bytes]) -> bytes | None:
+        """Return the placeholder for a value of a family, or None if it is one itself, and keep it for the next one."""
+        family, value = key
         placeholder: bytes | None = None
         if not self._owns(family, value):
             placeholder = self._assign(family, value)
@@ -374,6 +348,16 @@ class Session:
                 self.mapping[placeholder] = Entry(value, family)
                 return placeholder
         raise MaskingFailed("no free placeholder")
+
+
+def _of_one_family(buffer: bytes, spans: Iterable[Span], certain: Mapping[bytes, str]) -> list[Span]:
+    """Return `spans`, those of certain names with the family that the name has in this request."""
+    return [
+        span._replace(family=own)
+        if span[2] in NAME_FAMILIES and (own := certain.get(buffer[span[0] : span[1]], span[2])) != span[2]
+        else span
+        for span in spans
+    ]
 
 
 def _is_private_v4(family: str, value: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cached_property, lru_cache
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
@@ -59,12 +59,11 @@ class Spreader:
     def _every(self) -> BytesAhoCorasick:
         return self._automaton(MatchKind.Standard)
 
-    def spans(self, text: bytes, found: Container[tuple[int, int, str]] = ()) -> Iterator[Span]:
+    def spans(self, text: bytes, found: Set[tuple[int, int, str]] = frozenset()) -> Iterator[Span]:
         """Yield where a known value stands by itself, but for what is `found` already, which is nearly all."""
-        for index, start, end in self._leftmost.find_matches_as_indexes(text):
-            family = self._known[index][1]
-            if (start, end, family) in found:
-                continue
+        known = self._known
+        places = {(start, end, known[index][1]) for index, start, end in self._leftmost.find_matches_as_indexes(text)}
+        for start, end, family in sorted(places - found):
             if not _stands_alone(text, start, end, family):
                 yield from self._inside(text, start, end)
                 continue

@@ -9,13 +9,16 @@ looks, so that it makes no difference where one window ends and the next one beg
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from kong_plugins.aws_masker.detect.spans import Span
 from kong_plugins.aws_masker.text import Text
 
 SIZE = 128 * 1024
 """Bytes after which a window ends with its text; a longer text without a key is a window of its own, and no copy."""
+_START = itemgetter(0)
 MARGIN = 2304
 """Bytes repeated before and behind; detectors look back 1,200 at most, and ahead 2,048."""
 
@@ -45,25 +48,43 @@ class Window:
             return spans
         return [span for span in spans if self.start <= span.start < self.end]
 
-    def parts(self, spans: Iterable[Span]) -> Iterator[tuple[Span, int]]:
-        """Yield what of `spans`, which are in order, lies in a text, with that text's place in `starts`."""
-        starts, ends = self.starts, self.ends
-        at, last = 0, len(starts) - 1
-        for span in spans:
-            start, end = span.start, span.end
-            while at < last and starts[at + 1] <= start:
-                at += 1
-            if starts[at] <= start and end <= ends[at]:
-                yield span, at
-            else:
-                yield from self._cut(span, at)
+    def parts(self, spans: Sequence[Span]) -> Iterator[tuple[int, Sequence[Span]]]:
+        """Yield what of `spans`, which are in order, lies in the texts: a text's place in `starts`, and its spans."""
+        owner = -1
+        held: Sequence[Span] = ()
+        for at, some in self._parts(spans):
+            if at == owner:
+                held = [*held, *some]
+                continue
+            if held:
+                yield owner, held
+            owner, held = at, some
+        if held:
+            yield owner, held
 
-    def _cut(self, span: Span, at: int) -> Iterator[tuple[Span, int]]:
-        """Yield what lies in texts of a span that lies in no text as a whole, as odd patterns find it."""
+    def _parts(self, spans: Sequence[Span]) -> Iterator[tuple[int, Sequence[Span]]]:
+        """Yield the same; a text may come twice, if a span lies in it with its end only, as odd patterns find it."""
+        starts, ends = self.starts, self.ends
+        index = 0
+        while index < len(spans):
+            start, end = spans[index][:2]
+            at = max(0, bisect_right(starts, start) - 1)
+            if starts[at] <= start and end <= ends[at]:
+                stop = bisect_left(spans, ends[at], index, key=_START)
+                if spans[stop - 1].end > ends[at]:
+                    stop -= 1
+                yield at, spans[index:stop]
+                index = stop
+            else:
+                yield from self._cut(spans[index], at)
+                index += 1
+
+    def _cut(self, span: Span, at: int) -> Iterator[tuple[int, Sequence[Span]]]:
+        """Yield what lies in texts of a span that lies in no text as a whole."""
         while at < len(self.starts) and self.starts[at] < span.end:
             start, end = max(span.start, self.starts[at]), min(span.end, self.ends[at])
             if start < end:
-                yield Span(start, end, span.family), at
+                yield at, (Span(start, end, span.family),)
             at += 1
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.detector import Detector, nearby
 from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import (
     ALNUM,
@@ -94,6 +94,7 @@ def _has_more_parts(text: bytes, start: int, end: int) -> bool:
     return text[end : end + 1] in (b".", b"-", b"+") and _VERSION_BEHIND.match(text[end : end + 10]) > 0
 
 
+@nearby(back=33, ahead=12)
 def _find_v4(text: bytes, start: int, end: int) -> Sequence[Span]:
     if text[start : start + 1] in b"ie":  # `ip-10-0-0-1`, `ec2-1-2-3-4`
         return _find_dashed(text, start, end)

@@ -13,10 +13,11 @@ from functools import lru_cache
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import REGION, UUID, Pattern
 from kong_plugins.aws_masker.detect.resource_id import ANY_PREFIX as RESOURCE_PREFIXES
-from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end, starts_clean
+from kong_plugins.aws_masker.detect.spans import ALNUM, Span, moved, run_end, starts_clean
 
 _PLAIN = bytes(sorted(ALNUM)) + b"_./:*?@+#=-"
 _BODY = _PLAIN + b"\x00"
+_QUOTE = ord('"')
 _LONGEST = 2048
 """Bytes; IAM allows 2,048 for an ARN."""
 _ENCODED = ((b"%3A", b"\x00\x00:"), (b"%3a", b"\x00\x00:"), (b"%2F", b"\x00\x00/"), (b"%2f", b"\x00\x00/"))
@@ -64,6 +65,7 @@ _OF_AWS = Pattern(
 """Permission sets that IAM Identity Center offers; all others have names that a customer gave."""
 _PUBLIC_TYPES = frozenset((b"foundation-model", b"default-prompt-router", b"system-defined-inference-profile"))
 _VERSION = Pattern(rb"(?:v?[0-9]{1,6}|\$?LATEST)")
+_LONGEST_VERSION = len("v123456")
 _ADDED = Pattern(rb"-(?:[0-9A-Za-z]{6}|resource-[a-z2-7]{16}|AWSRESOURCE[A-Z2-7]{20})\z")
 """What Secrets Manager adds to a secret's name, or what stands for it in masked text."""
 _UUID = Pattern(UUID)
@@ -109,9 +111,9 @@ def _is_kept(value: bytes) -> bool:
         not value
         or value in _KEPT
         or value.startswith(_PUBLIC_ROLES)
-        or _VERSION.fullmatch(value)
+        or (len(value) <= _LONGEST_VERSION and _VERSION.fullmatch(value))
         or not value.strip(b"*?.-_@#=+")
-        or _SHAPED.fullmatch(value)
+        or (b"-" in value and _SHAPED.fullmatch(value))
         or value.endswith(b".amazonaws.com")
     )
 
@@ -144,7 +146,7 @@ def _names(service: bytes, rest: bytes, start: int) -> Iterator[Span]:
         elif family in ("kms_key", "distribution", "hosted_zone"):
             yield Span(begin, begin + len(value), family, spread=True)
         else:
-            yield from _pieces(begin, value, "resource" if _UUID.fullmatch(value) else family)
+            yield from _pieces(begin, value, "resource" if len(value) == 36 and _UUID.fullmatch(value) else family)
         if family not in ("loggroup", "role", "user", "policy"):
             family = "resource"  # what follows the name belongs to it, but is something else
 
@@ -166,15 +168,29 @@ def _whole_rest(kind: bytes, rest: bytes, start: int) -> Iterator[Span]:
 
 
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
-    if not starts_clean(text, start):
-        return ()
+    if start and text[start - 1] == _QUOTE and (quote := text.find(b'"', end, end + _SHORT)) >= 0:
+        return moved(_spans_quoted(text[start : quote + 1]), start)
+    return moved(_spans_from(text, start), start) if starts_clean(text, start) else ()
+
+
+_SHORT = 256
+"""Bytes that most ARNs are shorter than."""
+
+
+def _spans_from(text: bytes, start: int) -> Sequence[Span]:
+    """Return the spans in the ARN that begins at `start`, counted from there."""
     stop = run_end(text, start, _PLAIN, _LONGEST)
     body = text[start:stop]
     if text[stop : stop + 1] in (b"%", b"\\"):
         body = _decoded(text[start : start + _LONGEST])
     following = body.find(b"arn:aws", 8)
-    found = _spans_in(body if following < 0 else body[:following])
-    return [Span(start + one.start, start + one.end, one.family, one.spread) for one in found]
+    return _spans_in(body if following < 0 else body[:following])
+
+
+@lru_cache(maxsize=1 << 10)
+def _spans_quoted(text: bytes) -> Sequence[Span]:
+    """Return the spans in the ARN that `text` begins with; the same ARNs come again and again."""
+    return _spans_from(text, 0)
 
 
 def _decoded(window: bytes) -> bytes:
@@ -189,7 +205,7 @@ def _decoded(window: bytes) -> bytes:
 
 @lru_cache(maxsize=1 << 10)
 def _spans_in(body: bytes) -> tuple[Span, ...]:
-    """Return the spans in an ARN, counted from its beginning; the same ARNs come again and again."""
+    """Return the spans in an ARN, counted from its beginning."""
     fields = body.rstrip(b".:/=?\x00").split(b":", 5)
     if len(fields) < 6:
         return ()

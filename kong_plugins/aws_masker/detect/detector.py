@@ -4,8 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, wraps
 
-from kong_plugins.aws_masker.detect.spans import Span
+from kong_plugins.aws_masker.detect.spans import Span, moved
+
+Find = Callable[[bytes, int, int], Sequence[Span]]
+_AT_HAND = 2048
+"""Candidates with what stands around them whose check is remembered, for each detector."""
+
+
+def nearby(back: int, ahead: int) -> Callable[[Find], Find]:
+    """Let a check see `back` bytes before a candidate and `ahead` behind it, no more, and remember what it said.
+
+    Logs and answers of AWS's repeat their values with what stands around them; to remember costs a tenth of a check.
+    """
+
+    def decorate(find: Find) -> Find:
+        again = lru_cache(_AT_HAND)(find)
+
+        @wraps(find)
+        def near(text: bytes, start: int, end: int) -> Sequence[Span]:
+            base = start - back if start > back else 0
+            found = again(text[base : end + ahead], start - base, end - base)
+            return moved(found, base) if found else found
+
+        return near
+
+    return decorate
 
 
 @dataclass(frozen=True, slots=True)

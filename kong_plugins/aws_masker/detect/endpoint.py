@@ -15,7 +15,7 @@ from kong_plugins.aws_masker.detect.bucket import bucket_span
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import REGION, Pattern
 from kong_plugins.aws_masker.detect.resource_id import ANY_PREFIX as RESOURCE_PREFIXES
-from kong_plugins.aws_masker.detect.spans import ALNUM, HOST_CHARS, Span, run_end, run_start
+from kong_plugins.aws_masker.detect.spans import ALNUM, HOST_CHARS, Span, moved, run_end, run_start
 
 _LONGEST_HOST = 253
 _REGION = Pattern(REGION)
@@ -54,9 +54,12 @@ class Host(NamedTuple):
         return behind if behind > position else -1
 
 
+_SLASHES = (b"/", b"\\/", b"\\\\/", b"%2F", b"%2f")
+
+
 def _behind_slash(text: bytes, position: int) -> int:
     """Return where the text goes on behind a slash at `position`, however written; `position` if none is there."""
-    for slash in (b"/", b"\\/", b"\\\\/", b"%2F", b"%2f"):
+    for slash in _SLASHES:
         if text.startswith(slash, position):
             return position + len(slash)
     return position
@@ -256,7 +259,7 @@ def _rule(label: bytes) -> Rule | None:
 
 @lru_cache(maxsize=1 << 12)
 def _read(host: bytes, suffix: bytes) -> tuple[tuple[Label, ...], int, Rule] | None:
-    """Read a host up to its suffix, as the same ones come again and again.
+    """Read a host up to its suffix.
 
     Return its labels, with their places in `host`, the index of the one that names the service, and that one's rule.
     """
@@ -283,6 +286,22 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     if (behind and behind[0] in ALNUM) or behind == b"-":
         return ()
     begin = run_start(text, start, HOST_CHARS, _LONGEST_HOST)
+    if text.startswith(_GOES_ON, end):
+        return _spans(text, begin, start, end)
+    return moved(_spans_alone(text[begin:end], start - begin), begin)
+
+
+_GOES_ON = (b":", *_SLASHES)
+"""Behind a host: a port, a path."""
+
+
+@lru_cache(maxsize=1 << 12)
+def _spans_alone(host: bytes, suffix: int) -> Sequence[Span]:
+    """Return the spans in a host without a path, as the same ones come again and again; `suffix`: where that begins."""
+    return _spans(host, 0, suffix, len(host))
+
+
+def _spans(text: bytes, begin: int, start: int, end: int) -> Sequence[Span]:
     read = _read(text[begin:start], text[start:end])
     if read is None:
         return ()

@@ -15,12 +15,14 @@ two equally long ones the one with a shape of its own; what the winner leaves ov
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import islice
+from operator import gt, itemgetter
 
 import re2
 
-from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.detector import Detector, Find
 from kong_plugins.aws_masker.detect.patterns import Pattern, options
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span
 from kong_plugins.aws_masker.families import NAME_FAMILIES
@@ -29,6 +31,7 @@ _ONE_WORD = bytes(sorted(ALNUM)) + b".:"
 _CANDIDATES_AT_HAND = 4096
 """Candidates whose detectors are known without asking RE2: keys, prefixes and values come again and again."""
 _HEX_AND_HYPHEN = b"0123456789abcdef-"
+_START, _END = itemgetter(0), itemgetter(1)
 _ANY_UUID = b"00000000-0000-0000-0000-000000000000"
 
 
@@ -36,43 +39,52 @@ class _Pass:
     """One pass over the text with an alternation of detectors."""
 
     def __init__(self, detectors: Sequence[Detector]) -> None:
-        self._detectors = tuple(detectors)
+        self._checks = tuple((one.find, one.bare) for one in detectors)
         self._pattern = Pattern(
-            b"|".join(b"(?:" + d.pattern + b")" for d in self._detectors), any(d.characters for d in self._detectors)
+            b"|".join(b"(?:" + one.pattern + b")" for one in detectors), any(one.characters for one in detectors)
         )
-        self._owners = re2.Set.FullMatchSet(options()) if len(self._detectors) > 1 else None
+        self._owners = re2.Set.FullMatchSet(options()) if len(detectors) > 1 else None
         if self._owners is not None:
-            for detector in self._detectors:
+            for detector in detectors:
                 self._owners.Add(detector.pattern)
             self._owners.Compile()
         self._owners_of = lru_cache(_CANDIDATES_AT_HAND)(self._matching)
 
-    def spans(self, text: bytes) -> Iterator[Span]:
-        """Yield spans, which may overlap."""
+    def spans(self, text: bytes) -> list[Span]:
+        """Return spans, which may overlap."""
         search, owners_of = self._pattern.searcher(text), self._owners_of
+        spans: list[Span] = []
         position = 0
         while True:
             start, end = search(position)
             if start < 0:
-                return
+                return spans
             candidate = text[start:end]
-            if len(candidate) == 36 and _is_uuid(candidate):
+            if end - start == 36 and _is_uuid(candidate):
                 candidate = _ANY_UUID  # logs are full of them, no two the same, and none to be told from another
-            detectors, one_word = owners_of(candidate)
+            checks, one_word = owners_of(candidate)
             position = end if one_word else start + 1
-            for detector in detectors:
-                found = detector.find(text, start, end)
+            for find, bare in checks:
+                found = find(text, start, end)
                 if found:
-                    yield from found
-                    position = max(end, found[-1].end) if detector.bare else end
+                    spans += found
+                    position = _behind(found, end, bare)
                     break
 
-    def _matching(self, candidate: bytes) -> tuple[tuple[Detector, ...], bool]:
-        """Return the detectors to ask about a candidate, and whether it is one word."""
+    def _matching(self, candidate: bytes) -> tuple[tuple[tuple[Find, bool], ...], bool]:
+        """Return the checks of the detectors to ask about a candidate, each with `bare`, and whether it is one word."""
         if self._owners is None:
-            return self._detectors, True
-        owners = tuple(self._detectors[owner] for owner in sorted(self._owners.Match(candidate)))
+            return self._checks, True
+        owners = tuple(self._checks[owner] for owner in sorted(self._owners.Match(candidate)))
         return owners, not candidate.strip(_ONE_WORD)
+
+
+def _behind(found: Sequence[Span], end: int, bare: bool) -> int:
+    """Return where the search goes on behind a candidate that ends at `end` and in which something was found."""
+    if bare:
+        return max(end, found[-1][1])
+    _, behind, family, _ = found[0]
+    return behind if family == "account_id" and behind > end else end  # an ARN's: no value before it, none inside
 
 
 def _is_uuid(candidate: bytes) -> bool:
@@ -87,13 +99,14 @@ def _rank(span: Span) -> tuple[int, bool, int]:
 
 def resolve(spans: Iterable[Span]) -> list[Span]:
     """Return `spans` without overlaps, in order of place, by the rule in the module's docstring."""
+    ordered = sorted(spans)
+    if not any(map(gt, map(_END, ordered), map(_START, islice(ordered, 1, None)))):
+        return ordered
     chosen: list[Span] = []
     cluster: list[Span] = []  # the last one chosen, once another overlaps it, and all that overlap
     reach = 0
-    for span in sorted(spans):
+    for span in ordered:
         start, end = span[0], span[1]
-        if start >= end:
-            continue
         if start >= reach:
             if cluster:
                 chosen += _resolve_cluster(cluster)
@@ -131,4 +144,4 @@ class Scanner:
 
     def scan(self, text: bytes) -> list[Span]:
         """Return the spans in `text`, not overlapping, in order."""
-        return resolve(span for one in self._passes for span in one.spans(text))
+        return resolve([span for one in self._passes for span in one.spans(text) if span[0] < span[1]])

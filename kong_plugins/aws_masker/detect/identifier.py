@@ -27,10 +27,10 @@ _KMS_BEFORE = Pattern(
 
 
 def _find_kms(text: bytes, start: int, end: int) -> Sequence[Span]:
-    lowered = text[max(0, start - 64) : start].lower()
+    before = look_back(text, start, 64)
+    lowered = before.lower()
     if b"key" not in lowered and b"kms" not in lowered and b"cmk" not in lowered:
         return ()  # logs are full of UUIDs
-    before = look_back(text, start, 64)
     if not ends_clean(text, end) or not starts_clean(text, start) or _KMS_BEFORE.search(before) is None:
         return ()
     return (Span(start, end, "kms_key", spread=True),)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from kong_plugins.aws_masker.detect import identifier, resource_id
-from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.detector import Detector, nearby
 from kong_plugins.aws_masker.detect.patterns import UUID, Pattern
 from kong_plugins.aws_masker.detect.separators import SEPARATOR
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, escape_ends_at, run_end
@@ -127,6 +127,12 @@ def _list(text: bytes, position: int) -> Iterator[Span]:
 
 
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
+    plural = text[start + (9 if text[start] in b"dD" else 2)] in b"sS"
+    goes_on = end < len(text) and text[end] in _VALUE_CHARS
+    return (_check if plural or goes_on else _check_nearby)(text, start, end)
+
+
+def _check(text: bytes, start: int, end: int) -> Sequence[Span]:
     begin = start + _KEY.match(text[start:end])
     value = begin + _SEPARATOR.match(text[begin:end])
     stop = run_end(text, value, _VALUE_CHARS)
@@ -135,6 +141,9 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
     found = _span(text, value, stop)
     return (*found, *_list(text, stop)) if found and text[begin - 1 : begin] in b"sS" else found
 
+
+_check_nearby = nearby(back=20, ahead=8)(_check)
+"""For one value, whose end is in sight; a list may be long."""
 
 _KEY_PATTERN = rb"(?:[iI][dD]|dentifier|DENTIFIER)[sS]?"
 """Not from the first letter of `identifier` on, which announces a name as well: of two candidates that begin together

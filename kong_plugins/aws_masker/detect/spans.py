@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from kong_plugins.aws_masker.detect.patterns import Pattern
@@ -13,6 +15,8 @@ NAME_CHARS = bytes(sorted(ALNUM)) + b"._-/+@"
 HOST_CHARS = bytes(sorted(ALNUM)) + b"._-"
 
 _LONGEST_ESCAPE = 16
+_SHORT_RUN = 64
+"""Bytes of which most runs are shorter."""
 _ESCAPE = Pattern(
     rb"(?:\\[abfnrtv0]|%[0-9A-Fa-f]{2}|\\[uU][0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}"
     rb"|(?:\x1b|\\x1b|\\u001[bB]|\\033|\\e)\[[0-9;]*[mK])\z"
@@ -29,6 +33,18 @@ class Span(NamedTuple):
     family: str
     spread: bool = False
     """True if the value, now certain, is to be masked wherever else it stands by itself in the same request."""
+
+
+def moved(spans: Sequence[Span], by: int) -> Sequence[Span]:
+    """Return `spans` of a piece of a text, as they lie in the text; `by`: where the piece begins."""
+    if len(spans) == 1:  # as nearly always
+        start, end, family, spread = spans[0]
+        return (new_span((start + by, end + by, family, spread)),)
+    return [new_span((start + by, end + by, family, spread)) for start, end, family, spread in spans]
+
+
+new_span = partial(tuple.__new__, Span)
+"""`Span(*one)` at half the cost, past the named tuple's own constructor: logs have a value in every 70 bytes."""
 
 
 def escape_ends_at(text: bytes, position: int) -> bool:
@@ -52,7 +68,7 @@ def ends_clean(text: bytes, end: int) -> bool:
 
 def look_back(text: bytes, start: int, limit: int) -> bytes:
     """Return what stands before `start` in the same text of the request, at most `limit` bytes."""
-    before = text[max(0, start - limit) : start]
+    before = text[start - limit if start > limit else 0 : start]
     return before[before.rfind(b"\x00") + 1 :]
 
 
@@ -73,10 +89,12 @@ def run_end(text: bytes, start: int, chars: bytes, limit: int | None = None) -> 
     Reads in pieces, so that only the run is copied.
     """
     stop = len(text) if limit is None else min(len(text), start + limit)
+    width = _SHORT_RUN
     while start < stop:
-        window = text[start : min(start + 512, stop)]
+        window = text[start : min(start + width, stop)]
         rest = len(window.lstrip(chars))
         start += len(window) - rest
         if rest:
             break
+        width = 512
     return start
