@@ -71,6 +71,7 @@ DETECTORS: tuple[Detector, ...] = (
     answers.TYPED,
     answers.LOCATION,
     blocks.DETECTOR,
+    blocks.PARAMETERS,
     names.DETECTOR,
 )
 RUN_DETECTORS: tuple[Detector, ...] = (credential.SECRET_KEY,)

@@ -205,3 +205,41 @@ DETECTOR = Detector(
     ),
     bare=False,
 )
+
+
+_OF_SSM = Pattern(rb"ssm\.amazonaws|\bssm\b|[gG]et-?[pP]arameters|Parameter")
+
+
+def _find_parameters(text: bytes, start: int, end: int) -> Sequence[Span]:
+    if start and (text[start - 1] in ALNUM or _OF_SSM.search(look_back(text, start, 1000)) is None):
+        return ()
+    return list(_listed(text, end))
+
+
+def _listed(text: bytes, position: int) -> Iterator[Span]:
+    """Yield the paths of a list of strings."""
+    for _ in range(_MOST_NAMES):
+        start = run_end(text, position, b"\"'\\, \t\r\n")
+        end = run_end(text, start, NAME_CHARS, _LONGEST)
+        if text[start : start + 1] != b"/" or end - start < 4 or text[end : end + 1] not in (b'"', b"'", b"\\"):
+            return
+        yield Span(start, end, "parameter", spread=True)
+        position = end
+
+
+PARAMETERS = Detector(
+    name="parameter_lists",
+    families=("parameter",),
+    summary="parameters of Systems Manager in lists of names",
+    pattern=rb"[nN]ames\\{0,3}[\"']?[ \t]{0,4}[:=][ \t]{0,4}\[",
+    find=_find_parameters,
+    bare=False,
+    positives=(
+        '"eventSource": "ssm.amazonaws.com", "requestParameters": {"names": ["«/acme/dsn-1»",\n "«/acme/dsn-2»"]}',
+        'ssm.get_parameters(Names=["«/acme/dsn»"])',
+    ),
+    negatives=(
+        '"names": ["/etc/hosts", "/etc/passwd"]',
+        '"eventSource": "ssm.amazonaws.com", "names": ["AWS-RunShellScript"]',
+    ),
+)

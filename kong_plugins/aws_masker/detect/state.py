@@ -23,6 +23,8 @@ _NAMING = frozenset((b'"id"', b'"name"', b'"user"', b'"group"', b'"role"', b'"bu
 _BETWEEN = b":,|"
 """Ids of what belongs to two things are made of both: `role:policy`."""
 _EC2_ID = Pattern(resource_id.PATTERN)
+_CAMEL = Pattern(rb"[a-z][A-Z][a-z]")
+"""Two words in one, as in `GameScores`: here it can be nothing but a name."""
 
 
 def _pieces(start: int, value: bytes, family: str) -> Iterator[Span]:
@@ -32,7 +34,7 @@ def _pieces(start: int, value: bytes, family: str) -> Iterator[Span]:
     plain = value.translate(bytes(32 if byte in _BETWEEN else byte for byte in range(256)))
     for piece in plain.split(b" "):
         odd = len(piece) < 3 or piece.strip(NAME_CHARS) or piece.isdigit() or b".amazonaws.com" in piece
-        if not odd and not is_word(piece) and not _EC2_ID.fullmatch(piece):
+        if not odd and (not is_word(piece) or _CAMEL.search(piece) is not None) and not _EC2_ID.fullmatch(piece):
             yield Span(start, start + len(piece), family, spread=True)
         start += len(piece) + 1
 
@@ -53,23 +55,26 @@ def _id_before(before: bytes, start: int, family: str) -> Iterator[Span]:
 
 
 def _attributes(text: bytes, position: int, family: str) -> Iterator[Span]:
-    """Yield what names the resource among its attributes, and not what stands deeper."""
+    """Yield what names the resource among the attributes of each of its instances, and not what stands deeper."""
     window = text[position : position + _READ].partition(b"\x00")[0]
     if (following := _NEXT.search(window)) is not None:
         window = window[: following[0]]
-    if (place := _ATTRIBUTES.search(window)) is None:
-        return
-    depth, at = 1, place[1]
-    while depth and (token := _TOKEN.search(window, at)) is not None:
-        first, at = token
-        mark = window[first : first + 1]
-        if mark == b'"':
-            if depth == 1 and window[first:at] in _NAMING and (width := _VALUE_BEHIND.match(window[at : at + 12])) > 0:
-                last = window.find(b'"', at + width)
-                yield from _pieces(position + at + width, window[at + width : max(last, at + width)], family)
-                at += width - 1
-        else:
-            depth += 1 if mark in b"{[" else -1
+    at = 0
+    while (place := _ATTRIBUTES.search(window, at)) is not None:
+        depth, at = 1, place[1]
+        while depth and (token := _TOKEN.search(window, at)) is not None:
+            first, at = token
+            if window[first : first + 1] != b'"':
+                depth += 1 if window[first : first + 1] in b"{[" else -1
+            elif (
+                depth == 1 and window[first:at] in _NAMING and (width := _VALUE_BEHIND.match(window[at : at + 12])) > 0
+            ):
+                start = at + width
+                at = max(window.find(b'"', start), start)
+                yield from _pieces(position + start, window[start:at], family)
+                at += 1
+        if depth:
+            return
 
 
 DETECTOR = Detector(
@@ -84,6 +89,8 @@ DETECTOR = Detector(
         '  "id": "«acme-bob»", "name": "«acme-bob»", "tags": {"name": "x-1"}, "path": "/"}}]}',
         '{"Id": "«acme-logs»",\n  "Type": "aws_s3_bucket"}',
         '{"type": "aws_iam_role_policy", "values": {"id": "«deployer-1»:«allow-all»", "role": "«deployer-1»"}}',
+        '{"type": "aws_dynamodb_table", "instances": [{"attributes": {"id": "«GameScores»", "x": [{"name": "y-1"}]}},'
+        ' {"attributes": {"id": "«acme-2»"}}]}',
         '"type": "aws_vpc", "change": {"before": null, "after": {"id": "vpc-0a1b2c3d", "name": "«acme-vpc»"}}',
     ),
     negatives=(
