@@ -126,3 +126,20 @@ def test_forms(lua: Lua, form: str, api: Api) -> None:
     """Whatever the answer's form is."""
     content_type, write = _OTHERS[form]
     _is_linear(lua, api, content_type, write, 4000)
+
+
+def test_lines_without_a_colon_are_searched_once() -> None:
+    """Steps do not count what `string.find` looks at: no line of an event has the rest of it searched again."""
+    lua = Lua()
+    searched: Any = lua.run(
+        """local searched, find = 0, string.find
+        string.find = function(text, sign, from, plain)
+          local start, stop = find(text, sign, from, plain)
+          searched = searched + (start or #text) - (from or 1)
+          return start, stop
+        end
+        local reader = require("kong.plugins.aws-masker-stream.sse").reader()
+        reader:feed(("data\\n"):rep(2000) .. "\\n", function() end)
+        return searched"""
+    )
+    assert searched < 4 * 10_001

@@ -32,6 +32,7 @@ end
 local function event_from(raw, start)
   local self = setmetatable({ raw = raw, lines = {}, name = "", newline = nil }, Event)
   local data = {}
+  local next_colon = 0 -- from `start` on
   while true do
     local stop, behind = line_end(raw, start)
     self.newline = self.newline or sub(raw, stop + 1, stop + 1)
@@ -41,8 +42,10 @@ local function event_from(raw, start)
     if stop < start then
       break
     end
-    local colon = find(raw, ":", start, true)
-    colon = colon and colon <= stop and colon or stop + 1
+    if next_colon < start then
+      next_colon = find(raw, ":", start, true) or #raw + 1
+    end
+    local colon = next_colon <= stop and next_colon or stop + 1
     local name = sub(raw, start, colon - 1)
     local value = colon + (colon <= stop and byte(raw, colon + 1) == 32 and 2 or 1)
     if name == "data" then
