@@ -27,8 +27,9 @@ def spreads(family: str, value: bytes) -> bool:
 def spellings(family: str, value: bytes) -> tuple[bytes, ...]:
     """Return the ways in which a certain value may be written elsewhere."""
     if family == "account_id":
-        digits = value.replace(b"-", b"")
-        return digits, b"-".join((digits[:4], digits[4:8], digits[8:]))
+        digits = value.translate(None, b"- ")
+        groups = (digits[:4], digits[4:8], digits[8:])
+        return digits, b"-".join(groups), b" ".join(groups)
     if b"/" in value:
         return value, value.replace(b"/", b"%2F"), value.replace(b"/", b"%2f"), value.replace(b"/", b"\\/")
     return (value,)

@@ -20,19 +20,22 @@ means the same, and few of them come again and again."""
 _FOREIGN = "계정|konto|账户|账号|アカウント|compte|cuenta|conta".encode()
 _NAMED = (
     rb"(?i)(?:acc(?:oun)?t|owner|payer|payee|principal|registry|profile|\baws|delegated[_ ]?admin|" + _FOREIGN + rb")"
-    rb"s?(?:[_ -]?(?:alias|arn))?(?:[_ -]?(?:ids?|identifiers?|numbers?|num|nos?\.?|nr\.?))?(?:set|list|filter)?"
-    rb"(?:[^0-9A-Za-z]|\\[nrt]|\x1b\[[0-9;]{0,8}m|(?:\b(?:value|values|valuelist|ids?|String|is|was|are|of|in|for|from|to|the|our|your|my|this|that|prod|dev|staging|test|stage)\b)){0,24}"
+    rb"s?(?:[_ -]?(?:alias|arn))?(?:[_ -]?(?:u?ids?|identifiers?|numbers?|num|nos?\.?|nr\.?))?(?:set|list|filter)?"
+    rb"(?:[^0-9A-Za-z]|\\[nrt]|\x1b\[[0-9;]{0,8}m|(?:\b(?:value|values|valuelist|u?ids?|String|is|was|are|of|in|for|from|to|the|our|your|my|this|that|prod|dev|staging|test|stage)\b)){0,24}"
 )
 _KEYED = (
     rb"(?-i:\\{0,7}[\"'](?:Id|id|(?:Target|target|User|user)Ids?|(?:Invoice|invoice)Receivers?|[A-Za-z]{4,12}By"
-    rb"|[Aa]ttributeValues|[Vv]aluesTo(?:Add|Remove))"
+    rb"|[Aa]ttributeValues|[Vv]aluesTo(?:Add|Remove)|(?:[rR]equester|[pP]ublisher|[sS]ender)Id|httpSourceId|[iI]mage_?[lL]ocation)"
     rb"\\{0,7}[\"'] ?: ?(?:\[\s{0,40})?\\{0,7}[\"']|<Id>)"
 )
-"""Keys whose value is an account's id if it is a string of 12 digits: Organizations says just `"Id"`, EC2 and RDS say
-`userId` and `valuesToAdd` of whom they share an image or a snapshot with."""
+"""Keys whose value is, or begins with, an account's id if it is a string of 12 digits: Organizations says just `"Id"`,
+EC2 and RDS say `userId` and `valuesToAdd` of whom they share an image or a snapshot with."""
 _SHARED = rb"(?:--(?:user-ids?|values-to-(?:add|remove)|attribute-values)[ =][\"']?|[{,]UserId=)"
 _BEFORE = Pattern(_NAMED + rb"$|" + _KEYED + rb"$|" + _SHARED + rb"$")
-_NEXT = rb"(?:[\\nrt\s\"',|\[\]]+|[\"']\]?,?\s{0,8}[\"']?[A-Za-z0-9_-]{1,24}[\"']?\s{0,4}[:=]\s{0,4}[\"'])"
+_NEXT = (
+    rb"(?:[\\nrt\s\"',|\[\]]+|[\"']\]?,?\s{0,8}[\"']?[A-Za-z0-9_-]{1,24}[\"']?\s{0,4}[:=]\s{0,4}[\"']"
+    rb"|,? (?:and|or|&|und|oder|et|y) |\)?(?:,| and|, and)? [A-Za-z0-9_-]{1,24} ?[(=:] ?)"
+)
 _LIST_BEFORE = Pattern(
     rb"(?:"
     + _NAMED
@@ -45,9 +48,15 @@ _LIST_BEFORE = Pattern(
     + rb")+$"
 )
 _LIST_LOOK_BACK = 1200
+_MAP_LOOK_BACK = 400
+_JOINTS = (b"-", b"_", b"/", b":", b".")
+_GROUP_BEFORE = Pattern(rb"[0-9]{4} $")
+_GROUP_BEHIND = Pattern(rb" [0-9]{4}")
 _NUMBER_BEFORE = Pattern(rb"[0-9]{12}" + _NEXT + rb"$")
 _PATH_BEFORE = (b"AWSLogs/", b"awslogs/", b"::", b"accounts/", b"account/", b"aws-account-", b"aws://", b"account=")
-_REGION_BEHIND = Pattern(rb"-(?:[a-z]{2}|us-gov|us-iso[a-z]?)-[a-z]{4,14}-[0-9]\b")
+_REGION_BEHIND = Pattern(rb"[-_/:.](?:[a-z]{2}|us-gov|us-iso[a-z]?)-[a-z]{4,14}-[0-9]\b")
+_FLOW_LOG_BEFORE = Pattern(rb"(?:^|[\n\x00\"]|\\n)[2-9] $")
+_ORGANIZATION_BEFORE = Pattern(rb"AWSLogs/o-[0-9a-z]{10,32}/$")
 _REGION_BEFORE = Pattern(rb"(?:[a-z]{2}|us-gov|us-iso[a-z]?)-[a-z]{4,14}-[0-9]-$")
 _NAME_BEFORE = Pattern(
     rb"(?:^|[^0-9A-Za-z.-])(?:[0-9a-z.]{0,24}-){0,5}(?:buckets?|logs?|logging|trails?|cloudtrail|config|state|tfstate|"
@@ -57,7 +66,11 @@ _NAME_BEFORE = Pattern(
 """Names that people end with their account's id, so that nobody else has them: `acme-logs-210987654321`."""
 _DATE = Pattern(rb"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{4}")
 _ACCOUNT_BEHIND = Pattern(rb" ?\((?:[A-Za-z0-9_-]{1,20} ){0,2}acc(?:oun)?t\)")
-_BEHIND = (b".signin.aws", b".dkr.ecr", b".dkr-ecr", b" eni-", b":role/", b":user/", b":root", b":function:")
+_BEHIND = (
+    *(b".signin.aws", b".dkr.ecr", b".dkr-ecr", b" eni-", b" vpc-", b":role/", b":user/", b":root", b":function:"),
+    *(b"_CloudTrail", b"_vpcflowlogs", b"_vpcdnsquerylogs", b"_elasticloadbalancing", b"_waflogs", b"_Config_"),
+)
+"""What the names of AWS's log files and addresses go on with."""
 
 
 def _listed(text: bytes, start: int) -> bool:
@@ -83,17 +96,48 @@ def _announced(before: bytes) -> bool:
 
 
 def _certain(text: bytes, start: int, end: int) -> bool:
-    if text.startswith(_BEHIND, end) or _announced(look_back(text, start, _LOOK_BACK)):
-        return True
-    if text.startswith((b" (", b"("), end) and _ACCOUNT_BEHIND.match(text[end : end + 48]) > 0:
-        return True
-    if text[start - 1 : start] == b"-" and (
-        _REGION_BEHIND.match(text[end : end + 28]) > 0
-        or _REGION_BEFORE.search(text[max(0, start - 30) : start])
-        or (_NAME_BEFORE.search(text[max(0, start - 64) : start]) and not _DATE.fullmatch(text[start:end]))
-    ):
-        return True
-    return _listed(text, start)
+    before = look_back(text, start, _LOOK_BACK)
+    return (
+        text.startswith(_BEHIND, end)
+        or _announced(before)
+        or _is_followed(text, end)
+        or _is_led_up_to(before, text[start:end])
+        or (text.startswith(b" - ", end) and _FLOW_LOG_BEFORE.search(before) is not None)
+        or _is_key(text, start, end)
+        or _listed(text, start)
+    )
+
+
+def _is_followed(text: bytes, end: int) -> bool:
+    """Tell whether a region, or `(prod account)`, stands behind the number."""
+    if text.startswith((b" (", b"("), end):
+        return _ACCOUNT_BEHIND.match(text[end : end + 48]) > 0
+    return text.startswith(_JOINTS, end) and _REGION_BEHIND.match(text[end : end + 28]) > 0
+
+
+def _is_led_up_to(before: bytes, number: bytes) -> bool:
+    """Tell whether the number ends a name in which it is nothing else, or is in an organization's log bucket."""
+    if before.endswith(b"/"):
+        return _ORGANIZATION_BEFORE.search(before) is not None
+    return before.endswith(b"-") and (
+        _REGION_BEFORE.search(before[-30:]) is not None
+        or (_NAME_BEFORE.search(before[-64:]) is not None and not _DATE.fullmatch(number))
+    )
+
+
+def _is_key(text: bytes, start: int, end: int) -> bool:
+    """Tell whether the number is a key in a map of accounts, as in `Mappings` of CloudFormation's templates."""
+    if text[start - 1 : start] not in (b'"', b"'") or not text.startswith((b'":', b"':", b'" :'), end):
+        return False
+    before = look_back(text, start, _MAP_LOOK_BACK).lower()
+    return b"account" in before or b"aws" in before
+
+
+def _is_spaced(text: bytes, start: int, end: int) -> bool:
+    """Tell whether `4815 1623 4200` is an account's id, and neither a card's number nor a telephone's."""
+    before = look_back(text, start, _LOOK_BACK)
+    alone = not _GROUP_BEFORE.search(before) and _GROUP_BEHIND.match(text[end : end + 6]) < 0
+    return alone and b"acc" in before[-_KEY:].lower() and _announced(before)
 
 
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
@@ -104,14 +148,15 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
         return ()
     if text[end : end + 1] == b"." and text[end + 1 : end + 2].isdigit():
         return ()
-    return (Span(start, end, "account_id", spread=True),) if _certain(text, start, end) else ()
+    certain = _is_spaced if text[start + 4 : start + 5] == b" " else _certain
+    return (Span(start, end, "account_id", spread=True),) if certain(text, start, end) else ()
 
 
 DETECTOR = Detector(
     name="account",
     families=("account_id",),
-    summary="account ids: 12 digits beside a word such as account or owner, also written 1234-5678-9012",
-    pattern=rb"[0-9]{12,40}|[0-9]{4}-[0-9]{4}-[0-9]{4}",
+    summary="account ids: 12 digits beside a word such as account or owner, also as 1234-5678-9012 or in groups",
+    pattern=rb"[0-9]{12,40}|[0-9]{4}-[0-9]{4}-[0-9]{4}|[0-9]{4} [0-9]{4} [0-9]{4}",
     find=_find,
     positives=(
         "account «210987654321»",
@@ -131,13 +176,25 @@ DETECTOR = Detector(
         "aws ec2 modify-snapshot-attribute --user-ids «210987654321» «310987654321»",
         'modify-image-attribute --launch-permission "Add=[{UserId=«210987654321»}]"',
         '"Name": "config-bucket-«210987654321»", acme-terraform-state-«310987654321»/x',
+        '"account": {"uid": "«210987654321»"}, "account_uid": "«310987654321»", {"requesterId": "«410987654321»"}',
+        "AWSLogs/o-a1b2c3d4e5/«210987654321»/CloudTrail/«310987654321»_CloudTrail_us-east-1_20240501T1200Z_x.json.gz",
+        "{'«210987654321»_us-east-1': 1}, «310987654321»/us-east-1, x-«510987654321»-eu-west-1",
+        "5 «210987654321» - 10.40.1.175\n3 eni-0a1b «310987654321» vpc-0a1b2c3d",
+        "account «2109 8765 4321», AWS account no. «3109 8765 4321»",
+        "account IDs: «210987654321», «310987654321» and «410987654321»",
+        "Our prod account («210987654321») and staging («310987654321»)",
+        "accounts: prod = «410987654321», dev = «510987654321»",
+        "accounts:\n  prod: «210987654321», dev: «310987654321»",
+        "Mappings:\n  AccountToStage:\n    '«210987654321»': {Stage: prod}",
+        '"httpSourceId":"«210987654321»:o3b0jx0ny4:prod", "ImageLocation": "«310987654321»/amzn"',
         "«210987654321» (prod account), [profile «321098765432»_Admin], AWSReservedSSO_Admin_1a2b3c4d/«432109876543»",
     ),
     negatives=(
         "order 210987654321 shipped",
         "timestamp 1700000000000",
         "account 2109876543210",
-        "+49 2109 8765 4321",
+        "+49 2109 8765 4321 and 2109 8765 4321, account 2109 8765 4321 0123",
+        '{"210987654321": {"price": 12}}, messagingSenderId: "310987654321"',
         "0x210987654321ff",
         '{"Id": 210987654321, "Uid": "210987654321", "orderId": "310987654321", "passedBy": 210987654321}',
         "account opened, order number 210987654321",
