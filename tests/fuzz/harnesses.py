@@ -35,17 +35,17 @@ class Harness(NamedTuple):
 
 
 HARNESSES: dict[str, Harness] = {
-    "answers": Harness(answers.check, answers.seeds, 2048),
+    "answers": Harness(answers.check, answers.seeds, 1024),
     "bodies": Harness(bodies.check, bodies.seeds),
     "coding": Harness(coding.check, coding.seeds),
-    "deltas": Harness(deltas.check, deltas.seeds, 512),
+    "deltas": Harness(deltas.check, deltas.seeds, 256),
     "detecting": Harness(detecting.check, detecting.seeds, 1024),
     "documents": Harness(documents.check, documents.seeds),
-    "events": Harness(events.check, events.seeds, 2048),
+    "events": Harness(events.check, events.seeds, 1536),
     "eventstream": Harness(eventstream.check, eventstream.seeds),
     "frames": Harness(frames.check, frames.seeds),
     "heads": Harness(heads.check, heads.seeds, 512),
-    "lua": Harness(lua.check, lua.seeds, 2048),
+    "lua": Harness(lua.check, lua.seeds, 1536),
     "options": Harness(options.check, options.seeds, 1024),
     "records": Harness(records.check, records.seeds, 256),
     "restoring": Harness(restoring.check, restoring.seeds, 1024),

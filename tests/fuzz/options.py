@@ -11,14 +11,14 @@ import orjson
 from kong_plugins.aws_masker.errors import ConfigError, MaskingFailed
 from kong_plugins.aws_masker.masking import Masker, restore
 from kong_plugins.aws_masker.schema import settings_of
-from kong_plugins.aws_masker.settings import Settings
+from kong_plugins.aws_masker.settings import PluginSettings, Settings
 from kong_plugins.aws_masker.text import Text
 from tests.fuzz.common import KEY
 from tests.properties.texts import lookup_in
 
 _LEAST = 8
 """Characters of a text that an error would not say by chance."""
-_DEFAULTS = Settings()
+_OURS_TO_SAY = (*PluginSettings.model_fields, "aws-documentation", "enforce", "observe")
 _OURS = ("custom_patterns", "allowlist", "preserve_structure", "mask_public_ips")
 
 
@@ -34,7 +34,9 @@ def check(data: bytes) -> None:
     try:
         settings = settings_of(config)
     except ConfigError as error:
-        assert not any(one in error.detail for one in _texts(list(config.values()))), "an error repeats a value"
+        names = " ".join((*_OURS_TO_SAY, *_keys(config)))
+        values = [one for one in _texts(list(config.values())) if one not in names]
+        assert not any(one in error.detail for one in values), "an error repeats a value"
         return
     # a masker of each combination of families takes its time to be made
     own = {name: value for name, value in settings.model_dump().items() if name.startswith(_OURS)}
@@ -50,6 +52,14 @@ def check(data: bytes) -> None:
         return
     if masked is not None and not any(one.lower() in text.lower() for one in session.mapping):
         assert restore(masked, lookup_in(session.mapping)) == text, "what was masked does not come back"
+
+
+def _keys(node: Any) -> Iterator[str]:
+    """Yield the names of options in a configuration, which errors are to say."""
+    if isinstance(node, dict):
+        yield from node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _keys(child)
 
 
 def _texts(node: Any) -> Iterator[str]:
