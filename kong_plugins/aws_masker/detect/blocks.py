@@ -152,6 +152,8 @@ def _names(text: bytes, start: int, quoted: bool, is_flag: bool, family: str) ->
             return
         if not is_word(name) or is_flag:
             yield Span(start, end, family, spread=True)
+        if text.startswith((b'" -> "', b'\\" -> \\"'), end):  # a plan of Terraform's
+            yield from _names(text, text.index(b">", end) + (4 if text[end] == 92 else 3), True, False, family)
         start = end + 1 + quoted
         if text[end + quoted : start] not in (b" ", b'"', b"'") and not quoted:
             return
@@ -168,6 +170,7 @@ DETECTOR = Detector(
     find=_find,
     positives=(
         'resource "aws_sqs_queue" "q" {\n  name = "«acme-jobs»"\n}',
+        'resource "aws_sns_topic" "q" {\n  ~ name = "«acme-old»" -> "«acme-new»"\n}',
         'resource "aws_iam_role" "r" {\n  path = "/"\n  name               = "«AcmeDeployer»"\n}',
         "aws eks update-kubeconfig --region eu-west-1 --name «acme-prod»",
         "aws elbv2 describe-load-balancers --names «front-1» «front-2» --region x",

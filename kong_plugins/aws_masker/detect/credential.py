@@ -6,7 +6,7 @@ it says so, and otherwise where its characters are as mixed as those of random b
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -92,8 +92,27 @@ def _own_start(text: bytes, start: int) -> int:
     return start if not before or before[0] not in _RUN_CHARS or before == b"=" else -1  # KEY=wJalr...
 
 
+_ENCODED_LENGTHS = {(54, b"=="): 40, (55, b"="): 41}
+"""Characters of base64 before the padding: of a key, and of a key and the line end that `echo` adds."""
+
+
+def _is_encoded_key(text: bytes, start: int, end: int) -> bool:
+    """Tell whether the run is base64 of a secret access key, as in Secrets of Kubernetes."""
+    padding = text[end : end + 3].rstrip(b"\"'\\ \t\r\n,}\x00")
+    if (end - start, padding) not in _ENCODED_LENGTHS:
+        return False
+    key = b64decode(text[start:end] + padding).removesuffix(b"\n")
+    if len(key) != _KEY_LENGTH or key.translate(None, _KEY_CHARS):
+        return False
+    return _looks_random(key) or (
+        _SAYS_SECRET.search(look_back(text, start, _LOOK_BACK)) is not None and _may_be_key(key)
+    )
+
+
 def _find_run(text: bytes, start: int, end: int) -> Sequence[Span]:
     start = _own_start(text, start)
+    if start >= 0 and text[end : end + 1] == b"=" and _is_encoded_key(text, start, end):
+        return (Span(start, end, "secret_key", spread=True),)
     if start < 0 or (end < len(text) and text[end] in _RUN_CHARS):
         return ()
     value = _unescaped(text[start:end])
@@ -123,6 +142,9 @@ SECRET_KEY = Detector(
     positives=(
         "aws_secret_access_key = «" + "wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "QRSTUVWX12»",
         "SecretAccessKey: «" + "abcdefghijABCDEFGHIJabcdefghij" + "ABCDEFGHIJ»",
+        "AWS_SECRET_ACCESS_KEY: «"
+        + b64encode(b"wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + b"QRSTUVWX12").decode().rstrip("=")
+        + "»==",
         "found «" + "q1W2e3R4t5Y6u7I8o9P0a1S2d3F4" + "g5H6j7K8l9Z0» in the dump",
     ),
     negatives=(
@@ -212,4 +234,46 @@ BEDROCK_KEY = Detector(
         "«bedrock-api-key-" + "YmVkcm9jay5hbWF6b25hd3MuY29t" * 4 + "=»",
     ),
     negatives=("ABSK", "bedrock-api-key-", "bedrock-api-key-name"),
+)
+
+_KEY_ID = Pattern(rb"A[KS]IA[A-Z2-7]{16}")
+_TOKEN_BEGINS = b"IQoJb3JpZ2lu"
+_SHIFTED = ((b"QUtJQ", 0), (b"QVNJQ", 0), (b"FLSU", 1), (b"FTSU", 1), (b"BS0lB", 2), (b"BU0lB", 2))
+_SHIFTED += ((b"SVFvSmIzSnBaMmx1", 0), (b"lRb0piM0pwWjJsd", 1), (b"JUW9KYjNKcFoybH", 2))
+"""What base64 makes of `AKIA`, `ASIA` and a token's beginning, by how many bytes of three stand before them."""
+_CHARACTERS_BEFORE = (0, 2, 3)
+"""Characters of base64 that begin before the value, by the same."""
+
+
+def _find_encoded(text: bytes, start: int, end: int) -> Sequence[Span]:
+    """Base64 of a credential, and what follows it: in files the secret key stands behind the key's id."""
+    shift = next(shift for begin, shift in _SHIFTED if text.startswith(begin, start))
+    first = start - _CHARACTERS_BEFORE[shift]
+    encoded = text[max(first, 0) : first + 32]
+    if first < 0 or len(encoded) < 28 or encoded.strip(_KEY_CHARS + b"="):
+        return ()
+    value = b64decode(encoded[: len(encoded) // 4 * 4] + b"====")[shift:]
+    if not value.startswith(_TOKEN_BEGINS) and _KEY_ID.fullmatch(value[:20]) <= 0:
+        return ()
+    return (Span(first, _token_end(text, first), "secret_key"),)
+
+
+ENCODED = Detector(
+    name="encoded_credential",
+    families=("secret_key",),
+    summary="access keys and session tokens in base64, as in Secrets of Kubernetes, and what follows them there",
+    pattern=rb"(?:" + b"|".join(begin for begin, _ in _SHIFTED) + rb")[A-Za-z0-9+/]{8}",
+    find=_find_encoded,
+    positives=tuple(
+        f"data: {kept}«{encoded[len(kept) :]}»"
+        for kept, text in (
+            ("", "AKIA" + "QX4YZ7B2C3D5E6FA"),
+            ("", "ASIA" + "QX4YZ7B2C3D5E6FA" + " wJalrXUtnFEMI/K7MDENG"),
+            ("eDog", "x: " + "AKIA" + "QX4YZ7B2C3D5E6FA\n"),
+            ("", "x" + "AKIA" + "QX4YZ7B2C3D5E6FA\n"),
+            ("", "xy" + "IQoJb3JpZ2lu" + "X2VjEA" * 20),
+        )
+        if (encoded := b64encode(text.encode()).decode())
+    ),
+    negatives=("QUtJQSBpcyBhIHByZWZpeCBvZiBrZXlz", "FLSU0123456789abcdefghijklmnop"),
 )

@@ -181,14 +181,21 @@ _THINGS = (
     *(rb"Glue (?:[jJ]ob|[cC]rawler|[dD]atabase|[tT]able)", rb"Auto ?Scaling [gG]roup", rb"Athena [wW]orkgroup"),
     *(rb"CloudTrail [tT]rail", rb"EventBridge [rR]ule", rb"Cognito [uU]ser [pP]ool"),
 )
-_WORD_PARTS = frozenset(
-    b"a an and any as at auto built by client cost cross customer e end event false fine first for from full high in "
-    b"is least level long low managed multi no non not of off on one open opt or out part pay per point post pre "
-    b"private public re read ready real related resource role self server service short side single so specific state "
-    b"sub the third time to true trust two type up wide write based level owned scoped driven enabled aware "
-    b"only".split()
+_FIRST_WORDS = frozenset(
+    b"any auto built client cost cross customer event false fine first full high level least long low managed multi "
+    b"no non not one open opt out part pay per point post pre private public re read ready real related resource role "
+    b"self server service short side single so specific state sub third time true trust two type wide write".split()
 )
-"""Parts of what is written with hyphens in prose: `cross-region`, `read-only`, `up-to-date`."""
+"""What words of English with a hyphen begin with: `cross-region`, `read-only`, `role-based`."""
+_LINKS = frozenset(
+    b"a an and as at based by driven for from in is of off on only or out owned scoped the to up".split()
+)
+"""Parts of such words: `up-to-date`, `first-in-first-out`."""
+
+
+def _is_english(name: bytes) -> bool:
+    parts = name.lower().split(b"-")
+    return parts[0] in _FIRST_WORDS or not _LINKS.isdisjoint(parts)
 
 
 _NO_END = (b"(", b"[", b"{", b"$", b"=", b":", b"*")
@@ -200,8 +207,7 @@ def _is_made_up(name: bytes) -> bool:
         return False  # db.t3.micro
     if any(48 <= byte <= 57 for byte in name) or b"_" in name or (name.startswith(b"/") and name.count(b"/") >= 2):
         return True
-    parts = name.lower().split(b"-")
-    return len(parts) >= 2 and not _WORD_PARTS & {*parts}
+    return b"-" in name and not _is_english(name)
 
 
 def _find_told(text: bytes, start: int, end: int) -> Sequence[Span]:
@@ -239,5 +245,43 @@ TOLD = Detector(
         "S3 bucket names, Lambda function code, IAM user account, security group rules",
         "RDS instance db.t3.micro, Lambda function x.y()",
         "S3 bucket `s3` and Lambda function 'handler'",
+    ),
+)
+
+
+_STARTS = Pattern(rb"[a-z]{2}")
+
+
+def _find_spoken(text: bytes, start: int, end: int) -> Sequence[Span]:
+    """The candidate is a blank, a thing and a word with hyphens: a name only if it is none of English."""
+    name = text[start:end].rpartition(b" ")[2]
+    stop = run_end(text, end, NAME_CHARS, _LONGEST)
+    whole = text[end - len(name) : stop].rstrip(b".-_@+/")
+    if whole != name or _is_english(name) or is_word(name) or text[stop : stop + 1] in _NO_END:
+        return ()
+    digits = any(48 <= byte <= 57 for byte in name)
+    if not _STARTS.match(name) > 0 or not (name.count(b"-") >= 2 or (digits and len(name) >= 7)):
+        return ()
+    return (Span(end - len(name), end, _family(text[start : end - len(name)]), spread=True),)
+
+
+SPOKEN = Detector(
+    name="spoken",
+    families=FAMILIES,
+    summary="names with hyphens behind what they are the name of, where nothing says that it is AWS's",
+    pattern=(
+        rb"[ (](?:[bB]ucket|[qQ]ueue|[sS]tack|[cC]luster|[tT]opic|[rR]ole|[tT]able|[fF]unction|[rR]epository)"
+        rb"(?: named| called| name:)? [a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){1,12}"
+    ),
+    find=_find_spoken,
+    bare=False,
+    positives=(
+        "The bucket «acme-prod-logs» is public; the queue named «acme-jobs-7», role «acme-lambda-role».",
+        "why is (cluster «eks-prod-2») down?",
+    ),
+    negatives=(
+        "a bucket first-in-first-out, the role read-only, a cluster of end-to-end tests, the role role-based-access",
+        "the table 2-1, function f-1, the queue per-user-1, the stack up-to-date-2",
+        "a bucket acme-prod-logs_x and the table acme-x-${y}",
     ),
 )
