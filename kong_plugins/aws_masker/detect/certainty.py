@@ -101,7 +101,7 @@ _OTHER_THINGS = (
 )
 """What groups, policies and pools of other clouds are of: `resourceGroupName`."""
 _OTHER_CLOUDS = Pattern(rb"(?:resource|data) \"(?:google|azurerm|azuread|azapi)_")
-_BLOCK = 2048
+BLOCK = 2048
 """Bytes before a key in which the block that it stands in begins."""
 
 
@@ -141,7 +141,7 @@ def _is_named_after(name: bytes, key: bytes) -> bool:
 
 def _is_of_another_cloud(found: Found) -> bool:
     """Tell whether the key stands in a Terraform block of Google's or Azure's that has nothing of AWS's in it."""
-    before = look_back(found.text, found.key, _BLOCK)
+    before = look_back(found.text, found.key, BLOCK)
     block = before[max(before.rfind(b'\nresource "'), before.rfind(b'\ndata "')) + 1 :]
     return _OTHER_CLOUDS.match(block) > 0 and b"aws" not in block and b"\n}" not in block
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from kong_plugins.aws_masker.detect.certainty import LOOK_BACK, QUOTES, Found, is_certain
+from kong_plugins.aws_masker.detect.certainty import BLOCK, LOOK_BACK, QUOTES, Found, is_certain
+from kong_plugins.aws_masker.detect.composed import parts
 from kong_plugins.aws_masker.detect.contexts import CONTEXTS
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
@@ -57,6 +58,8 @@ _HOST_SUFFIXES = (
 
 
 _SLASHES = (b"\\/", b"%2F", b"%2f")
+_READ_ON = (*_SLASHES, b"$", b"{", b"#", b"%", b"<", b"!", b"\n", b"\r")
+"""Behind what stands behind a key, or in its place: more of a name, or what it is put together from."""
 
 
 def _read(text: bytes, start: int, quoted: bool) -> int:
@@ -122,7 +125,7 @@ def _find(text: bytes, start: int, end: int) -> Sequence[Span]:
         return ()
     if key.repeats:
         stop = run_end(text, end, NAME_CHARS)
-        if stop - end <= _LONGEST and not text.startswith(_SLASHES, stop):
+        if stop - end <= _LONGEST and not text.startswith(_READ_ON, stop):
             back = min(start, LOOK_BACK)
             return moved(_spans_again(text[start - back : stop + 2], back, key), start - back)
     return _spans(text, start, key)
@@ -151,18 +154,52 @@ def _spans(text: bytes, start: int, key: _Key) -> Sequence[Span]:
     begin = start + len(key.key) + len(key.separator)
     end = _read(text, begin, key.separator[-1:] in (b'"', b"'", b"`"))
     found = Found(text, start, key.separator, key.family, key.strong, begin, end)
-    if end == begin or not is_certain(found):
+    if end == begin:
+        return _composed(found)
+    if not is_certain(found):
         return ()
     name = found.name
     spans = [Span(begin + _public_prefix(name), end - 5 * name.endswith(b".fifo"), key.family, spread=True)]
+    if found.text.startswith(_CHANGED, end):
+        spans += _changed(found, end + len(_CHANGED))
     if _opens_list(key.separator) or (found.is_flag and key.key[-1:] in b"sS"):
         spans += _rest_of_list(found, key.family)
+    return spans
+
+
+def _composed(found: Found) -> list[Span]:
+    """Return the parts that are written out of a name that is put together; each is asked about as if it were all."""
+    spans: list[Span] = []
+    before = found.text[max(0, found.key - BLOCK) : found.start]
+    key = found.key - found.start + len(before)
+    for start, end, wrapped in parts(found.text, found.start):
+        name = found.text[start:end]
+        if is_word(name) and not (found.strong or found.family == "bucket"):
+            continue  # cluster: `worker-${number}`
+        quote = b'"' if wrapped else b""
+        begin = len(before) + len(quote)
+        name += b"-0"  # what is filled in: all of it is no word, even if this part may be one
+        text = before + quote + name + (b'"' if wrapped or found.quoted else b"\n")
+        alone = found._replace(
+            text=text, key=key, separator=found.separator + quote, start=begin, end=begin + len(name)
+        )
+        if is_certain(alone):
+            spans.append(Span(start, end, found.family))
     return spans
 
 
 def _public_prefix(name: bytes) -> int:
     """Return the length of the part before a log group's own name: `/aws/lambda/`."""
     return name.index(b"/", 5) + 1 if name.startswith(b"/aws/") and b"/" in name[5:] else 0
+
+
+_CHANGED = b'" -> "'
+"""In Terraform's plans, between what is there and what will be."""
+
+
+def _changed(found: Found, start: int) -> list[Span]:
+    end = _read(found.text, start, quoted=True)
+    return [Span(start, end, found.family, spread=True)] if end > start and not is_word(found.text[start:end]) else []
 
 
 def _rest_of_list(first: Found, family: str) -> list[Span]:
@@ -217,6 +254,15 @@ DETECTOR = Detector(
         'resource "google_x" "y" {\n}\nx {\n  secret_name = "«db-pass»"\n',
         'resource "google_storage_transfer_job" "x" {\n  aws_s3_data_source {\n    bucket_name = "«acme-logs»"\n',
         "db_name: «db1»\ntable_name: «t-2»\n",
+        'bucket = "«acme»-${var.env}-logs"; Bucket=f"«acme»-{env}"; --bucket «acme-data»-$ENV',
+        "RoleName: !Sub '«acme-role»-${AWS::Region}'\nbucketName: `«acme-logs»-${this.account}`",
+        '{"BucketName": {"Fn::Sub": "«acme-data»-${Env}"}',
+        r'"x": "{\"FunctionName\": {\"Fn::Sub\": \"«acme-fn»-${E}\"}}"}',
+        '"BucketName": {"Fn::Join": ["-", ["«acme-logs»", {"Ref": "Env"}]]}',
+        "TableName: !Join ['-', ['«acme»', 'logs']]",
+        "Parameters:\n  BucketName:\n    Type: String\n    Description: x\n    Default: «acme-default»\n  Other:",
+        '"BucketName": {"Type": "String", "Default": "«acme-default»"}',
+        '~ bucket = "«acme-old»" -> "«acme-new»"',
         'function_names = ["«billing_worker»"]; const functionNames = ["«billing-7»"]',
     ),
     negatives=(
@@ -249,6 +295,8 @@ DETECTOR = Detector(
         'func(use_function_name="group_concat")',
         "'DataTopic|Database|DataSessionID|Topic|DDETerminate'",
         'const apiFunctionNames = ["formatWithCursor"]; AT_RULE_NAMES = new Set([])',
+        'bucket = "prod-${var.env}-logs"; queue: `${x}`, role: `my-app-${id}`, table = "{}"',
+        'resource "google_x" "y" {\n  secret_name = "acme-${var.env}"\n',
         "{ queue: animation.opts.queue\n}; role = roles.ExpressionElementRole,",
         "    table_name = TABLENAMEDEFAULT\n",
         '"attribute.project_name" = "assertion.project_name", domain_names = ["DOMAIN_NAME"], table_name = k2\n',

@@ -22,7 +22,8 @@ _OPEN = (
     rb"\$\{[^{}\n]{0,80}\}|#\{[^{}\n]{0,80}\}|\{\{[^{}\n]{1,60}\}\}|\{[^{}\n\"]{0,60}\}|<[^<>\n]{1,40}>|%[sd]|%\([a-z_]{1,40}\)s"
     rb"|\$\([^()\n]{1,60}\)|\$[A-Za-z_][A-Za-z0-9_]{0,40}"
 )
-_OPEN_PART = Pattern(_OPEN)
+OPEN_PART = Pattern(_OPEN)
+"""What a template, a shell or a format string fills in."""
 _QUOTE = rb"\\{0,3}[\"'`]"
 _JOIN = rb"(?:[ \t]{0,4}[+.][ \t]{0,4}|,[ \t\r\n]{0,40}|[ \t]{0,4}\r?\n[ \t]{0,40}-[ \t]{1,4})"
 _EXPRESSION = (
@@ -47,7 +48,7 @@ def _parts(text: bytes, start: int) -> Iterator[tuple[int, bytes]]:
         if part:
             yield position, part
         ahead = text[end : end + _LOOK_AHEAD].partition(b"\x00")[0]
-        if (width := _OPEN_PART.match(ahead)) > 0 or (width := _JOINED_TO_OPEN.match(ahead)) > 0:
+        if (width := OPEN_PART.match(ahead)) > 0 or (width := _JOINED_TO_OPEN.match(ahead)) > 0:
             yield end, b"*"
         elif _WRAPPED.match(ahead) > 0 and text[end - 1 : end].isdigit():
             width = ahead.index(b"\n") + 1
