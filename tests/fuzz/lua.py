@@ -41,6 +41,8 @@ def check(data: bytes) -> None:
     chunks = list(cuts.of(gzip.compress(given.rest, mtime=0) if zipped else given.rest))
     restorer = ResponseRestorer(api, 200, headers, LOOKUP, Settings(max_decompressed_size=limit))
     expected = [*map(restorer.feed, chunks), restorer.close()]
+    if zipped and not given.rest:
+        expected = []  # Python can still hand on the coded nothing as it came
     exchange = _lua().exchange(_mark(api, limit), headers=headers)
     exchange.access()
     exchange.header_filter()

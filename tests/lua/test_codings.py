@@ -133,3 +133,18 @@ def test_a_bomb_is_refused(lua: Lua) -> None:
     assert _failing(lua, [bomb]) == _FAILURE
     with pytest.raises(RestoreFailed):
         through_python(Api.ANTHROPIC, [bomb], _headers(b"gzip"))
+
+
+@pytest.mark.parametrize("name", _CODERS)
+@pytest.mark.parametrize("content_type", [SSE, "application/json", "text/plain"])
+def test_nothing_coded_is_an_empty_answer(lua: Lua, name: str, content_type: str) -> None:
+    """A server may compress an answer without a body; cut off in the middle it is broken, as any other."""
+    coding, code = _CODERS[name]
+    coded = code(b"")
+    headers = _headers(coding, content_type.encode())
+    for chunks in ([coded], [coded[n : n + 1] for n in range(len(coded))]):
+        assert b"".join(through_lua(lua, Api.ANTHROPIC, chunks, headers)) == b""
+    exchange = lua.exchange(mark_of(Api.ANTHROPIC).encode(), headers=headers)
+    exchange.access()
+    exchange.header_filter()
+    assert RestoreFailed.code.encode() in b"".join(exchange.body([coded[:1]]))

@@ -181,16 +181,20 @@ local function answer_new(mark, status, headers, lookup)
   if not shape then
     return nil, false
   end
-  local decoder
+  local decoder, is_complete
   local codings = codings_of(headers)
   if #codings > 0 then
-    decoder = #codings <= answers.max_codings and zlib.decoder(codings)
+    if #codings <= answers.max_codings then
+      decoder, is_complete = zlib.decoder(codings)
+    end
     if not decoder then
       return nil, true
     end
   end
   local body = MAKERS[shape](rules.policies[mark.api], changes.Restoring.new(lookup), mark.limit)
-  return setmetatable({ shape = shape, body = body, decoder = decoder, limit = mark.limit, begun = false }, Answer)
+  return setmetatable({
+    shape = shape, body = body, decoder = decoder, is_complete = is_complete, limit = mark.limit, begun = false,
+  }, Answer)
 end
 
 -- Returns what the client gets for these bytes; raises an error if the answer cannot be restored further.
@@ -213,7 +217,7 @@ end
 
 -- Returns the rest: the upstream's body ended, whole or not.
 function Answer:close()
-  if self.begun and not self.decoded then
+  if self.begun and not self.decoded and not self.is_complete() then
     -- Its name is gone from the headers, so its bytes are of no use.
     error("the answer's content coding cannot be read", 0)
   end

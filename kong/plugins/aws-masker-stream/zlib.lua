@@ -60,10 +60,11 @@ local function window_of(is_gzip, first, second)
 end
 
 -- Returns a function of bytes and of `each`, which it calls with the decoded pieces; raises an error for broken data.
+-- And one that tells whether the coded data is complete.
 local function step(is_gzip)
   local stream, started, ended = nil, "", false
   local buffer = ffi.new("uint8_t[?]", PIECE)
-  return function(data, each)
+  local function feed(data, each)
     data = started .. data
     started = ""
     local at = 0
@@ -95,6 +96,7 @@ local function step(is_gzip)
       at = #data - stream.avail_in
     end
   end
+  return feed, function() return ended end
 end
 
 local STEPS = { gzip = true, ["x-gzip"] = true, deflate = false }
@@ -102,9 +104,11 @@ local STEPS = { gzip = true, ["x-gzip"] = true, deflate = false }
 local zlib = {}
 
 -- Returns what undoes `codings` (in the order they were applied): a function of bytes and of `each`, which it calls
--- with the decoded pieces. nil if one of them is not known here, or there is no zlib.
+-- with the decoded pieces; and a function that tells whether the coded data is complete. nil if one of them is not known
+-- here, or there is no zlib.
 function zlib.decoder(codings)
   local decode = function(data, each) each(data) end
+  local is_complete = function() return true end
   if not library then
     return nil
   end
@@ -112,12 +116,14 @@ function zlib.decoder(codings)
     if STEPS[coding] == nil then
       return nil
     end
-    local inner, outer = step(STEPS[coding]), decode
+    local outer, all = decode, is_complete
+    local inner, is_whole = step(STEPS[coding])
     decode = function(data, each)
       inner(data, function(piece) outer(piece, each) end)
     end
+    is_complete = function() return is_whole() and all() end
   end
-  return decode
+  return decode, is_complete
 end
 
 return zlib
