@@ -57,6 +57,7 @@ DETECTORS: tuple[Detector, ...] = (
     output.TERRAFORM,
     output.PROVIDER,
     output.LISTING,
+    output.PULUMI,
     logs.BALANCER,
     logs.CLASSIC,
     logs.CANONICAL,

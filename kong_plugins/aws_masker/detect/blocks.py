@@ -75,6 +75,10 @@ _IN_BUCKET = Pattern(rb"[bB]ucket\\{0,7}[\"']?[ \t]?:\s{0,8}\{\s{0,40}\\{0,7}[\"
 _MODULE = Pattern(rb"\b(?:amazon|community)\.aws\.[a-z0-9_]{3,40}:")
 """Ansible's modules."""
 _EKSCTL = Pattern(rb"kind: ClusterConfig\n(?:[^\n]{0,80}\n)?metadata:\n[ \t]{1,8}$|[nN]odeGroups:\n[ \t]{0,8}- $")
+_SELECTED = Pattern(rb"(?i:from) aws_[a-z0-9_]{2,60}\s[^;\x00]{0,200}$")
+"""Steampipe's tables."""
+_MADE = Pattern(rb"new aws\.[a-z0-9]{2,24}\.[A-Z][A-Za-z0-9]{2,40}\([^()]{0,120}$")
+"""Pulumi's resources."""
 _BEFORE_ARGUMENT = b" \t\r\n\\\"'"
 
 
@@ -104,7 +108,7 @@ def _kind(text: bytes, start: int, end: int, is_flag: bool) -> bytes:
         on_one_line = b"\n" not in command.replace(b"\\\n", b"").replace(b"\\\r\n", b"")
         return _last(_COMMAND, command) if on_one_line else b""
     if b"aws_" in before and b"\n}" not in before[before.rfind(b"aws_") :]:
-        return _last(_TERRAFORM, before)
+        return _last(_TERRAFORM, before) or _told_above(before)
     if b"AWS::" in before and b"\n\n" not in before[before.rfind(b"AWS::") :]:
         return _last(_CLOUDFORMATION, before)
     if kind := _told_above(before):
@@ -125,6 +129,10 @@ def _told_above(before: bytes) -> bytes:
         task = before[before.rfind(b".aws.") :]
         if b"\n\n" not in task and b"\n- " not in task and not task.endswith(b"- ") and b"- name" not in task:
             return _last(_MODULE, before)
+    if b"rom aws_" in before or b"ROM aws_" in before or b"new aws." in before:
+        for made in (_SELECTED, _MADE):
+            if (place := made.search(before)) is not None:
+                return before[place[0] : place[0] + 80].replace(b".", b"_")
     if before.endswith((b" ", b"\t")) and (place := _EKSCTL.search(before[-160:])) is not None:
         return b"eks" if before[-160:][place[0] :].startswith(b"kind") else b"nodegroup"
     return b""
@@ -191,6 +199,8 @@ DETECTOR = Detector(
         r"\\\"bucket\\\":{\\\"name\\\":\\\"«acme-logs»\\\"",
         "  deploymentBucket:\n    name: «acme-deploys»\n",
         "- name: Make it\n  amazon.aws.s3_bucket:\n    state: present\n    name: «acme-logs»\n",
+        "SELECT * FROM aws_s3_bucket WHERE name = '«acme-logs»' and x",
+        'const role = new aws.iam.Role("r", { name: "«acme-role»" });',
         "kind: ClusterConfig\nmetadata:\n  name: «acme-prod»\n\nmanagedNodeGroups:\n  - name: «acme-ng-1»\n",
     ),
     negatives=(
@@ -201,6 +211,7 @@ DETECTOR = Detector(
         '{"Name": "acme-jobs-1", "Size": 1, "CreationDate": "x"}',
         '{"name": "acme-jobs-1", "type": "String"}',
         'name = "acme-jobs-1"',
+        "SELECT * FROM users WHERE name = 'acme-jobs-1'",
         "- name: a\n  amazon.aws.s3_bucket:\n    state: present\n- name: make-it-7\n",
         "kind: Deployment\nmetadata:\n  name: acme-web-1\n",
         'create_widget(name="acme-jobs-1") new Setting({ name: "acme-jobs-1" })',

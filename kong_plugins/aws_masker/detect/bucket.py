@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kong_plugins.aws_masker.detect.detector import Detector
+from kong_plugins.aws_masker.detect.patterns import REGION, Pattern
 from kong_plugins.aws_masker.detect.spans import Span, ends_clean, run_end, run_start
 
+_REGION = Pattern(REGION)
 BUCKET_CHARS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 """Capitals and underscores were allowed in us-east-1 until 2018, and such buckets still exist."""
 
@@ -17,6 +19,8 @@ def bucket_span(text: bytes, start: int) -> Sequence[Span]:
     end -= len(text[start:end]) - len(text[start:end].rstrip(b".-_"))
     if not 3 <= end - start <= 255:
         return ()
+    if _REGION.fullmatch(text[start:end]) and text[end : end + 1] == b"/":
+        return bucket_span(text, end + 1)  # Loki's and Cortex's: s3://eu-west-1/acme-logs
     if text[start:end] == b"arn" and text[end : end + 5] == b":aws:":
         return ()  # an access point, as the CLI takes it: `s3://arn:aws:s3:...`
     # `s3://acme-${env}/` holds a part of a name only
@@ -44,6 +48,7 @@ DETECTOR = Detector(
     positives=(
         "aws s3 cp x s3://«acme-prod-logs»/2024/ --recursive",
         "s3a://«acme.data»/x and s3://«acme_old_Bucket».",
+        "s3://eu-west-1/«acme-loki»",
         r'"s3:\/\/«acme-prod-logs»\/x"',
         "s3%3A%2F%2F«acme-prod-logs»%2Fx",
         "alias «acme-ap-cu6u383zrwrj6z7biz4obdh8r49uhusw2b»-s3alias",

@@ -51,7 +51,8 @@ def _find_call(text: bytes, start: int, end: int) -> Sequence[Span]:
     else:
         family, number = "bucket", 1 if b"upload" in call else 0
     first, last = _argument(text, end, number)
-    if not _usable(text[first:last]):
+    of_java = call.startswith((b".list", b".puto", b".does", b".crea")) and b"-" not in text[first:last]
+    if of_java or not _usable(text[first:last]):
         return ()
     return (Span(first, last, family, spread=True),)
 
@@ -61,9 +62,10 @@ CALLS = Detector(
     families=tuple(dict.fromkeys(_FAMILIES.values())),
     summary="names that calls of the CDK and of boto3 take without a keyword",
     pattern=(
-        rb"\.(?:from(?:_?[bB]ucket|_?[tT]able|_?[fF]unction|_?[rR]ole|_?[uU]ser|_?[gG]roup|_?[sS]ecret|_?[rR]epository"
+        rb"(?:\.|::)(?:from(?:_?[bB]ucket|_?[tT]able|_?[fF]unction|_?[rR]ole|_?[uU]ser|_?[gG]roup|_?[sS]ecret|_?[rR]epository"
         rb"|_?[lL]og_?[gG]roup|_?[sS]tring_?[pP]arameter|_?[mM]anaged_?[pP]olicy)_?[nN]ame(?:_?[vV]2)?"
-        rb"|(?:upload|download)_file(?:obj)?|Object|ObjectSummary)\("
+        rb"|(?:upload|download)_file(?:obj)?|Object|ObjectSummary|Object\.new"
+        rb"|listObjects(?:V2)?|putObject|doesBucketExist(?:V2)?|createBucket)\("
     ),
     find=_find_call,
     positives=(
@@ -73,11 +75,14 @@ CALLS = Detector(
         'dynamodb.Table.fromTableName(\n  this,\n  "T",\n  "«orders-prod»",\n)',
         'client.upload_file("x.csv", "«acme-prod-logs»", "k/x.csv")',
         "s3.Object('«acme-prod-logs»', 'k').get()",
+        's3Client.listObjects("«acme-logs»"); s3.putObject("«acme-prod-logs»", "key", file)',
+        "Aws::S3::Object.new('«acme-logs»', 'key')",
         's3.download_file("«acme-prod-logs»", key, path)',
     ),
     negatives=(
         "s3.Bucket.fromBucketName(this, 'Logs', props.bucketName)",
         "client.upload_file(path, bucket, 'k/x.csv')",
+        'putObject("key", value); cache.putObject("name", x)',
         "Object.keys(x), new Object('x y')",
         "s3.Bucket.fromBucketName(this, `${id}-acme`)",
     ),

@@ -238,8 +238,10 @@ BEDROCK_KEY = Detector(
 
 _KEY_ID = Pattern(rb"A[KS]IA[A-Z2-7]{16}")
 _TOKEN_BEGINS = b"IQoJb3JpZ2lu"
-_SHIFTED = ((b"QUtJQ", 0), (b"QVNJQ", 0), (b"FLSU", 1), (b"FTSU", 1), (b"BS0lB", 2), (b"BU0lB", 2))
-_SHIFTED += ((b"SVFvSmIzSnBaMmx1", 0), (b"lRb0piM0pwWjJsd", 1), (b"JUW9KYjNKcFoybH", 2))
+_SHIFTED = (
+    *((b"QUtJQ", 0), (b"QVNJQ", 0), (b"FLSU", 1), (b"FTSU", 1), (b"BS0lB", 2), (b"BU0lB", 2)),
+    *((b"SVFvSmIzSnBaMmx1", 0), (b"lRb0piM0pwWjJsd", 1), (b"JUW9KYjNKcFoybH", 2)),
+)
 """What base64 makes of `AKIA`, `ASIA` and a token's beginning, by how many bytes of three stand before them."""
 _CHARACTERS_BEFORE = (0, 2, 3)
 """Characters of base64 that begin before the value, by the same."""

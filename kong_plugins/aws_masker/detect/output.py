@@ -77,25 +77,31 @@ _SERVICE = (
 
 def _find_error(text: bytes, start: int, end: int) -> Sequence[Span]:
     name = _name(text, end, b")")
+    stop = end + len(name)
+    if not name and (name := _name(text, end, b":")):  # role:policy
+        stop = run_end(text, end + len(name) + 1, NAME_CHARS, _LONGEST)
+        name = name if text[stop : stop + 1] == b")" else b""
     if not name or is_word(name):
         return ()
     kind = text[start:end].lower()
     family = family_of(kind.replace(b" ", b"_"))
     family = family if family != "resource" else family_of(kind.replace(b" ", b""))
-    return (Span(end, end + len(name), family, spread=True),)
+    whole = Span(end, end + len(name), family, spread=True)
+    return (whole, Span(whole.end + 1, stop, "policy", spread=True)) if stop > whole.end else (whole,)
 
 
 PROVIDER = Detector(
     name="provider_errors",
     families=FAMILIES,
     summary="names in errors of Terraform's AWS provider: `reading S3 Bucket (acme-logs): ...`",
-    pattern=_SERVICE + rb" (?:[A-Z][A-Za-z]{1,15} ){1,4}\(",
+    pattern=_SERVICE + rb" (?:[A-Za-z]{2,15} ){1,4}\(",
     find=_find_error,
     positives=(
         "Error: reading S3 Bucket («acme-data-lake-prod»): NoSuchBucket",
         "Error: creating IAM Role («ci-deployer»): EntityAlreadyExists",
         "waiting for RDS DB Instance («orders-7») create: timeout",
         "deleting Secrets Manager Secret («prod/db-main»)",
+        "error creating S3 bucket («acme-logs»), reading IAM Role Policy («ci-role»:«allow-x»)",
     ),
     negatives=(
         "the S3 Bucket (optional) and the Lambda Function (see below)",
@@ -144,4 +150,27 @@ LISTING = Detector(
         "at 2024-05-01 12:00:00 acme-logs\n",
     ),
     bare=False,
+)
+
+
+def _find_pulumi(text: bytes, start: int, end: int) -> Sequence[Span]:
+    stop = run_end(text, end, NAME_CHARS, _LONGEST)
+    name = text[end:stop]
+    if len(name) < 3 or is_word(name) or (start and text[start - 1 : start].isalnum()):
+        return ()
+    return (Span(end, stop, family_of(text[start:end]), spread=True),)
+
+
+PULUMI = Detector(
+    name="pulumi_output",
+    families=FAMILIES,
+    summary="names of Pulumi's resources in its listings and URNs; the names in AWS begin with them",
+    pattern=(rb"aws:[a-z0-9]{2,30}[:/][A-Za-z:]{2,60}(?:::| {2,40}(?:(?:\xe2\x94\x94|\xe2\x94\x9c)\xe2\x94\x80 )?)"),
+    find=_find_pulumi,
+    bare=False,
+    positives=(
+        " +   aws:s3:Bucket        «acme-logs»        created (1s)",
+        "urn:pulumi:prod::infra::aws:s3/bucket:Bucket::«acme-logs»",
+    ),
+    negatives=("arn:aws:s3:::acme-logs", "aws:s3:Bucket  name", "xaws:s3:Bucket  acme-1"),
 )

@@ -41,6 +41,10 @@ _FAMILIES: tuple[tuple[bytes, str], ...] = (
     (b"atabase:id=", "database"),
     (b"pipelines/", "resource"),
     (b"--path", "parameter"),
+    (b"valueFrom", "parameter"),
+    (b"remoteRef", "secret"),
+    (b"karpenter", "cluster"),
+    (b"copy-source", "bucket"),
     (b"--task-definition", "resource"),
 )
 """What an anchor holds, and the family of the name behind it; the first that fits counts."""
@@ -51,7 +55,7 @@ _CERTAIN = (b"repos/", b"/aws/lambda/", b"/aws/rds/")
 _NAME_CHARS = bytes(sorted(ALNUM)) + b"._-"
 _KEY_BEFORE = Pattern(rb"(?i)(?:alias|key)[a-z_-]{0,12}[^0-9a-z/]{0,8}$")
 """Says that the alias is one of KMS, where it may hold slashes."""
-_BEFORE_PATHS = (b"aws logs", b"get-parameters")
+_BEFORE_PATHS = (b"aws logs", b"get-parameters", b"valueFrom", b"remoteRef")
 """Behind these a name may hold slashes."""
 _SLASH = rb"(?:/|\\{1,3}/|%2[Ff])"
 
@@ -91,6 +95,8 @@ _ANCHORS = (
     rb"kubernetes\.io/cluster/|k8s\.io/cluster-autoscaler/|/etc/eks/bootstrap\.sh [\"']?",
     rb"iam(?:v2)?/home[^ \"'<>\x00]{0,40}(?:#|%23)/(?:users|roles|groups|policies)/(?:details/)?",
     rb"log-group/(?:\$252F)?(?:aws\$252F[a-z]{2,20}\$252F)?|[dD]atabase:id=|codepipeline/pipelines/",
+    rb"karpenter\.sh/discovery\\{0,3}[\"']?[ \t]{0,4}[:=][ \t]{0,4}\\{0,3}[\"']?|x-amz-copy-source[\"']?: [\"']?/?",
+    rb"valueFrom\\{0,3}\"[ \t]{0,4}:[ \t]{0,4}\\{0,3}\"|remoteRef:[ \t\r\n]{1,24}key: [\"']?",
     rb"aws logs tail [\"']?|get-parameters-by-path --path [\"']?|--task-definition[ =][\"']?",
 )
 """Slashes in them also stand for `\\/` and `%2F`."""
@@ -119,6 +125,8 @@ DETECTOR = Detector(
         "https://console.aws.amazon.com/iam/home#/users/«jane.doe7» iamv2/home?region=x#/roles/details/«ci-7»?section",
         "#logsV2:log-groups/log-group/$252Faws$252Flambda$252F«acme-fn»/log-events #database:id=«orders-7»;is-cluster",
         "aws logs tail «/acme/app» --follow; aws ssm get-parameters-by-path --path «/acme/prod»",
+        'karpenter.sh/discovery: "«acme-prod»", x-amz-copy-source: /«acme-logs»/key',
+        '"valueFrom": "«/acme/dsn»"}, remoteRef:\n      key: «prod/db-main»\n',
         "aws ecs run-task --task-definition «acme-td»:5",
     ),
     negatives=(

@@ -128,8 +128,11 @@ def _find_event(text: bytes, start: int, end: int) -> Sequence[Span]:
     if text[start : start + 3] == b"AWS":
         told = text[max(0, start - 24) : start].rstrip(b" \t|").endswith((b"_COMPLETE", b"_FAILED", b"_IN_PROGRESS"))
         return (Span(end, stop, "stack", spread=True),) if told else ()
-    if b"stack" in text[start:end]:
-        return (Span(end, stop, "stack", spread=True),) if text[stop : stop + 1] == b'"' else ()
+    if text[end - 1 : end] == b'"':
+        alarm = b"stack" not in text[start:end]
+        if text[stop : stop + 1] != b'"' or (alarm and not text.startswith(b'" in ', stop)):
+            return ()
+        return (Span(end, stop, "resource" if alarm else "stack", spread=True),)
     if not starts_clean(text, start) or _EVENT_BEHIND.match(text[stop : stop + 40]) <= 0:
         return ()
     return (Span(end, stop, "resource", spread=True),)
@@ -151,6 +154,7 @@ EVENTS = Detector(
     pattern=(
         rb"\(?service (?:')?| already exists|AWS::CloudFormation::Stack[ \t|]{1,40}"
         rb"|(?:cluster|nodegroup|service) stack \""
+        rb"|(?:CloudWatch Alarm|ALARM:) \""
     ),
     find=_find_event,
     bare=False,
@@ -161,6 +165,7 @@ EVENTS = Detector(
         'message: "«billing-7» already exists (Service: Lambda, Status Code: 409)"',
         "CREATE_FAILED\tAWS::S3::Bucket\tLogs\t«acme-logs» already exists",
         "CREATE_COMPLETE AWS::CloudFormation::Stack «acme-billing»",
+        'Your Amazon CloudWatch Alarm "«acme-cpu-high»" in the US East region; ALARM: "«acme-x»" in Ireland',
         'building cluster stack "«eksctl-acme-prod-cluster»"',
     ),
     negatives=(
