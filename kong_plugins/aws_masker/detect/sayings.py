@@ -42,52 +42,48 @@ def _name(text: bytes, start: int) -> tuple[int, bytes]:
     return (start + len(name), name) if usable and not is_reference(name) else (start, b"")
 
 
-_GONE = Pattern(
+_IS_GONE = (
     rb"[\]'\"`]{0,2}[.,]? ?(?:not found|(?:does not|doesn't) exist|(?:cannot|could not|can't) be found|was not found"
-    rb"|already exists?\b|under account|is not (?:in|authorized)|has (?:already|reached)|in the registry)"
+    rb"|already exists|under account|is not (?:in|authorized)|in the registry)"
 )
+_GONE = Pattern(_IS_GONE)
 _SERVICES_SAY = Pattern(rb"Exception|when calling the |An error occurred|NotFound|botocore|AWS|aws ")
 _ANYBODY = (b"user", b"role", b"group", b"table", b"database", b"cluster", b"stream", b"parameter", b"stack", b"policy")
 """Nouns of other programs' errors as well."""
-_SAID_OF_ANY = (
-    rb"(?:[uU]ser|[rR]ole|[gG]roup|[tT]able|[dD]atabase|[cC]luster|[sS]tream|[pP]arameter|[sS]tack|[pP]olicy)"
-)
-_OF_AWS = (
-    rb"(?:DB(?:Instance|Cluster|Snapshot|ClusterSnapshot|SubnetGroup|ParameterGroup)|CacheCluster|ReplicationGroup"
+_NOUN = (
+    rb"(?:[uU]ser|[rR]ole|[gG]roup|[tT]able|[dD]atabase|[cC]luster|[sS]tream|[pP]arameter|[sS]tack|[pP]olicy"
+    rb"|DB(?:Instance|Cluster|Snapshot|ClusterSnapshot|SubnetGroup|ParameterGroup)|CacheCluster|ReplicationGroup"
     rb"|AutoScalingGroup|Instance Profile|[kK]ey [pP]air|[sS]ecurity [gG]roup|[lL]oad [bB]alancers?"
     rb"|[tT]arget [gG]roups?|[rR]epository|[sS]ecret|[qQ]ueue|[bB]ucket|[fF]unction|[nN]ode ?group)"
 )
-_BORDER = rb"(?: with (?:name|id)| named| not found for name| found for name)?:? [\['\"`]{0,2}"
+_TELLS = rb"(?: with (?:name|id)| not found for name| found for name):? [\['\"`]{0,2}"
+_BORDER = rb"(?: named)?:? [\['\"`]{0,2}"
+_BEFORE_NAME = Pattern(_NOUN + rb"(?:" + _TELLS + rb"|" + _BORDER + rb")")
 
 
 def _find_gone(text: bytes, start: int, end: int) -> Sequence[Span]:
     if not starts_clean(text, start):
         return ()
+    end = start + _BEFORE_NAME.match(text[start:end])
     stop, name = _name(text, end)
     if not name:
         return ()
     said = text[start:end]
     noun = said.partition(b" with ")[0].partition(b" named")[0].rstrip(b" :['\"`")
-    told = b" with " in said or b"found for name" in said
-    if not told and _GONE.match(text[stop : stop + 32]) <= 0:
-        return ()
-    if told and not _looks_made(name) and _GONE.match(text[stop : stop + 32]) <= 0:
-        return ()
-    if not told and noun.lower() in _ANYBODY and _SERVICES_SAY.search(look_back(text, start, 240)) is None:
+    gone = _GONE.match(text[stop : stop + 32]) > 0
+    if b" with " in said or b"found for name" in said:
+        if name.isalpha() and not gone:
+            return ()
+    elif not gone or (noun.lower() in _ANYBODY and _SERVICES_SAY.search(look_back(text, start, 240)) is None):
         return ()
     return (Span(end, stop, _family(noun), spread=True),)
-
-
-def _looks_made(name: bytes) -> bool:
-    """Tell whether a name has a hyphen, an underscore, a slash or a digit, as words mostly do not."""
-    return not name.isalpha()
 
 
 GONE = Detector(
     name="errors",
     families=FAMILIES,
     summary="names in errors of AWS's services: `DBInstance orders-7 not found`",
-    pattern=rb"(?:" + _SAID_OF_ANY + rb"|" + _OF_AWS + rb")" + _BORDER,
+    pattern=_NOUN + rb"(?:" + _TELLS + rb"|" + _BORDER + rb"[0-9A-Za-z._/+@-]{3,80}" + _IS_GONE + rb")",
     find=_find_gone,
     bare=False,
     positives=(
