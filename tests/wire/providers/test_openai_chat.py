@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kong_plugins.aws_masker.wire.providers import Api
+from kong_plugins.aws_masker.wire.providers import Api, openai_chat
 
 Look = Callable[[Api, Any], tuple[list[str], list[str]]]
 
@@ -66,3 +66,22 @@ def test_messages(seen: Look, message: Any) -> None:
 def test_fields(seen: Look, body: Any) -> None:
     """The same for every other field of a request."""
     check(seen, body)
+
+
+def test_blocks_are_not_compared_with_every_choice() -> None:
+    """Of many blocks and many choices that finish, each is looked up, not searched for."""
+    compared = 0
+
+    class Index(int):
+        __hash__ = int.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return super().__eq__(other)
+
+    blocks = [(Index(at), "content") for at in range(1000)]
+    odd: list[Any] = [{"index": [], "finish_reason": "stop"}, "none", {"index": 1.0, "finish_reason": "stop"}]
+    choices = [*odd, *({"index": at, "finish_reason": "stop"} for at in range(500, 3000))]
+    assert openai_chat.ended({"choices": choices}, blocks) == [blocks[1], *blocks[500:]]
+    assert compared < 4 * len(blocks)

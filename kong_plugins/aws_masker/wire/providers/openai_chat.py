@@ -97,11 +97,8 @@ def ended(event: Mapping[str, Any], blocks: Collection[Scope]) -> Collection[Sco
     choices = event.get("choices")
     if not isinstance(choices, list):
         return ()
-    finished = [
-        choice.get("index")
-        for choice in choices
-        if isinstance(choice, dict) and choice.get("finish_reason") is not None
-    ]
+    ending = [choice for choice in choices if isinstance(choice, dict) and choice.get("finish_reason") is not None]
+    finished = {choice.get("index") for choice in ending if not isinstance(choice.get("index"), (list, dict))}
     return [block for block in blocks if block[0] in finished] if finished else ()
 
 
