@@ -78,8 +78,9 @@ def recall(
     parts = [
         "\n## Recall\n\nA value counts as masked if no four letters or digits in a row are left of it. What is known "
         "to be in the documents comes from patterns written for this measurement (`bench/evidence/truth.py`), not the "
-        "detectors', and in CloudTrail's records and recorded answers from the typed fields of AWS's APIs "
-        "(`bench/evidence/recorded.py`); what is known of the generated requests and answers comes from their "
+        "detectors', in CloudTrail's records, findings and recorded answers from the typed fields of AWS's APIs "
+        "(`bench/evidence/recorded.py`), and in Terraform's states from the types of their resources "
+        "(`bench/evidence/terraform.py`); what is known of the generated requests and answers comes from their "
         "generator, which follows the patterns and the members' names in botocore's models "
         "(`bench/evidence/shapes.py`). Each document, request or answer is masked by itself. Goals: 99.5 % of values "
         "with a shape, 95 % of names.\n\n"
