@@ -140,7 +140,7 @@ CONTEXTS = (
             *("account alias", "account aliases", "inference profile name", "db cluster parameter group"),
             *("db cluster parameter group name", "snapshot identifier", "snapshot name"),
             *("rest api id", "api id", "detector id", "broker id", "user pool client id"),
-            *("backup name", "endpoint config name", "ami name"),
+            *("backup name", "endpoint config name", "ami name", "ecs service"),
             *("flow name", "broker name", "workspace name", "directory name", "file system id", "access point name"),
         ),
         ("nodegroup", "asg name", "event bus"),

@@ -41,6 +41,7 @@ _FAMILIES: tuple[tuple[bytes, str], ...] = (
     (b"atabase:id=", "database"),
     (b"pipelines/", "resource"),
     (b"--path", "parameter"),
+    (b"--nodes", "resource"),
     (b"valueFrom", "parameter"),
     (b"remoteRef", "secret"),
     (b"karpenter", "cluster"),
@@ -97,6 +98,7 @@ _ANCHORS = (
     rb"log-group/(?:\$252F)?(?:aws\$252F[a-z]{2,20}\$252F)?|[dD]atabase:id=|codepipeline/pipelines/",
     rb"karpenter\.sh/discovery\\{0,3}[\"']?[ \t]{0,4}[:=][ \t]{0,4}\\{0,3}[\"']?|x-amz-copy-source[\"']?: [\"']?/?",
     rb"valueFrom\\{0,3}\"[ \t]{0,4}:[ \t]{0,4}\\{0,3}\"|remoteRef:[ \t\r\n]{1,24}key: [\"']?",
+    rb"--nodes=[0-9]{1,4}:[0-9]{1,5}:",
     rb"aws logs tail [\"']?|get-parameters-by-path --path [\"']?|--task-definition[ =][\"']?",
 )
 """Slashes in them also stand for `\\/` and `%2F`."""
@@ -127,6 +129,7 @@ DETECTOR = Detector(
         "aws logs tail «/acme/app» --follow; aws ssm get-parameters-by-path --path «/acme/prod»",
         'karpenter.sh/discovery: "«acme-prod»", x-amz-copy-source: /«acme-logs»/key',
         '"valueFrom": "«/acme/dsn»"}, remoteRef:\n      key: «prod/db-main»\n',
+        "--nodes=1:10:«acme-asg-1»",
         "aws ecs run-task --task-definition «acme-td»:5",
     ),
     negatives=(
