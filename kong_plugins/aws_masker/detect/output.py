@@ -174,3 +174,43 @@ PULUMI = Detector(
     ),
     negatives=("arn:aws:s3:::acme-logs", "aws:s3:Bucket  name", "xaws:s3:Bucket  acme-1"),
 )
+
+
+_CHANGED_KEY = Pattern(
+    rb"\[[~+-]\] \.?(?:[A-Z][A-Za-z]{2,40})?(?:Name|Identifier|BUCKET|TABLE|QUEUE)[A-Z_]{0,20}(?: \([a-z ]{3,40}\)|:)?"
+    rb"[^A-Za-z0-9\[]{1,60}$"
+)
+
+
+def _find_changed(text: bytes, start: int, end: int) -> Sequence[Span]:
+    """The candidate is a sign of `cdk diff`: the old value, or the new one behind it."""
+    stop = run_end(text, end, NAME_CHARS, _LONGEST)
+    name = text[end:stop]
+    if len(name) < 3 or is_word(name) or is_literal_word(name) or text[stop : stop + 1] not in _VALUE_ENDS:
+        return ()
+    before = look_back(text, start, 400)
+    if text[start + 1 : start + 2] == b"+" and (old := before.rfind(b"[-] ")) >= 0 and before.count(b"\n", old) == 1:
+        before = before[:old]
+    if (place := _CHANGED_KEY.search(before)) is None:
+        return ()
+    return (Span(end, stop, family_of(before[place[0] :]), spread=True),)
+
+
+_VALUE_ENDS = (b"", b"\n", b"\r", b"\x1b", b"\x00")
+CHANGED = Detector(
+    name="cdk_diff",
+    families=FAMILIES,
+    summary="names that `cdk diff` shows as changed",
+    pattern=rb"\[[+-]\] (?:\x1b\[[0-9;]{1,8}m)?",
+    find=_find_changed,
+    bare=False,
+    positives=(
+        " └─ [~] BucketName (requires replacement)\n     ├─ [-] «acme-old»\n     └─ [+] «acme-new»\n",
+        "         └─ [~] .TABLE_NAME:\n             ├─ [-] «acme-t1»\n",
+    ),
+    negatives=(
+        "- [-] acme-1\n- [+] acme-2\n",
+        " └─ [~] Runtime\n     ├─ [-] nodejs-18\n",
+        "[+] AWS::S3::Bucket Logs LogsF1E2D3C4\n",
+    ),
+)

@@ -7,6 +7,7 @@ _QUOTE = r"(?:\\{0,7}[\"'`]|\\u0022|&quot;|%22)"
 _ANCHOR = r"(?:(?:&[0-9A-Za-z_-]{1,24}|!![a-z]{3,5})[ \t]{1,4})?"
 _BLANK = r"[ \t]{0,32}"
 _CALL = r"(?:aws\.String|String|str)?\("
+_VALUE = r"(?i:(?:parameter_?)?value)"
 SEPARATOR = "|".join(
     (
         # key: value, "key" => "value", | key | value |, d["key"] = "value", colours between
@@ -19,7 +20,7 @@ SEPARATOR = "|".join(
         rf"{_QUOTE},[ \t\r\n]{{0,32}}{_QUOTE}",  # ["--key", "value"], getenv("KEY", "value")
         rf"\r?\n[ \t]{{0,32}}-[ \t]{_QUOTE}?",  # - --key, and the value on the next line of a YAML list
         # - name: KEY, and the value as the next entry: containers' environments
-        rf"{_QUOTE}?,?[ \t]{{0,8}}\r?\n?[ \t]{{0,32}}{_QUOTE}?(?i:value){_QUOTE}?{_BLANK}[:=]{_BLANK}{_QUOTE}?",
+        rf"{_QUOTE}?,?[ \t]{{0,8}}\r?\n?[ \t]{{0,32}}{_QUOTE}?{_VALUE}{_QUOTE}?{_BLANK}[:=]{_BLANK}{_QUOTE}?",
     )
 )
 """RE2 between the last letter of a key, flag or variable and the first of its value."""
