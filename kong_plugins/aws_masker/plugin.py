@@ -5,7 +5,7 @@ PDK calls of one event, each a trip to Kong and back:
     access      6 (path and query, headers, body, consumer, request id; the mark), 1 if headers change (Content-Length,
                 Accept-Encoding), 1 if the body does: 8 for a usual request; 1 for each header to remove (digests of
                 the body: rare)
-    response    4, or 5 where something is restored; 2 without a body; 1 more for each header to remove
+    response    5, or 6 where something is restored; 3 without a body; 1 more for each header to remove
                 (Content-Encoding: rare, as coded answers are not asked for)
     log         1 (what the Lua plugin tells), 1 more after a stream
 
@@ -116,8 +116,8 @@ class Plugin:
         """Restore an answer that Kong holds whole."""
         exchange = Exchange("kong")
         try:
-            marked = _marked(kong)
-            if marked is None or marked.observed:  # without a mark, another plugin answered before `access` ran
+            marked = self._mark_of(kong)
+            if marked is None or marked.observed:
                 return
             exchange.resumed(marked.request, marked.api, marked.tenant)
             body = kong.service.response.get_raw_body()
@@ -173,6 +173,23 @@ class Plugin:
             networks = self._masker.networks(mapping, tenant)
         limit = self._settings.max_decompressed_size
         return Mark(request, masked.api, tenant, masked.stream, False, limit, mapping, networks, masked.counts)
+
+    def _mark_of(self, kong: Any) -> Mark | None:
+        """Return the mark of the request whose answer Kong holds; None where there was nothing to mask.
+
+        Kong may hand out the data of an earlier request. What it saved for a `log` phase that broke, because the plugin
+        server was away, stays with the coroutine, which nginx uses again
+        (`req_data`, `kong/runloop/plugin_servers/plugin.lua`). Only variables are then the request's own.
+
+        Raises:
+            RestoreFailed: it does; so nobody knows what this answer's placeholders stand for.
+        """
+        marked = _marked(kong)
+        if marked is not None and marked.request == _id(kong):
+            return marked
+        if self._settings.mode == "observe":
+            return None
+        raise RestoreFailed("the gateway has mixed up requests")
 
     def _observe(self, kong: Any, exchange: Exchange, path: str, query: str) -> None:
         """Find out what masking would do, and let the request pass as it came."""

@@ -72,32 +72,32 @@ def test_access_with_nothing_to_mask(here: Here) -> None:
 
 
 def test_response(here: Here) -> None:
-    """Restored in five calls, with the length of what is sent and no more headers than differ."""
+    """Restored in six calls, with the length of what is sent and no more headers than differ."""
     request = both(here, Request(body=BODY), echo)
     assert request.exit == (
         200,
         json.dumps({"content": [{"type": "text", "text": INSTANCE}]}).encode(),
         {"content-length": str(len(request.exit[1])).encode()} if request.exit else {},
     )
-    assert len(request.calls) == 5
+    assert len(request.calls) == 6
 
 
 def test_response_with_nothing_to_restore(here: Here) -> None:
-    """Kong sends what it has, after four calls."""
+    """Kong sends what it has, after five calls."""
 
     def other(request: Request) -> None:
         request.answer = b'{ "content":[] }'
 
     request = both(here, Request(body=BODY), other)
     assert request.exit is None
-    assert len(request.calls) == 4
+    assert len(request.calls) == 5
 
 
 def test_response_without_a_body(here: Here) -> None:
-    """HEAD, 204, 304: two calls."""
+    """HEAD, 204, 304: three calls."""
     request = both(here, Request(path="/"), lambda _: None)
     assert request.exit is None
-    assert len(request.calls) == 2
+    assert len(request.calls) == 3
 
 
 def test_a_coded_answer(here: Here) -> None:
@@ -129,13 +129,30 @@ def test_the_status_stays(here: Here, status: int) -> None:
     assert (request.exit[0], VALUE in request.exit[1]) == (status, True)
 
 
-def test_an_answer_of_another_plugin(here: Here) -> None:
-    """Without a mark nothing was masked, so nothing is looked at."""
+@pytest.mark.parametrize("stale", ["another's", "nothing"])
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+def test_the_data_of_another_request(here: Here, stale: str, mode: str) -> None:
+    """An error, and nothing of the other one's; where nothing was masked, the answer stays as it is.
+
+    When a `log` phase breaks, because the plugin server is gone, Kong keeps what it saved of that request with the
+    coroutine (`req_data` in `kong/runloop/plugin_servers/plugin.lua`), and nginx uses coroutines again: a later
+    request's `response` is handed the headers and `kong.ctx.shared` of the earlier one.
+    """
     connection = here()
-    request = Request(answer=b'{"content": []}')
-    request.run(connection, connection.start(), "response")
-    assert request.exit is None
-    assert request.calls == ["kong.ctx.shared.get"]
+    number = connection.start({**CONFIG, "mode": mode})
+    other, request = (Request(id=one * 32, body=BODY, consumer=one) for one in "ab")
+    for each in (other, request):
+        each.run(connection, number, "access")
+    request.answer = other.upstream() or b""
+    request.shared = other.shared if stale == "another's" else {}
+    request.run(connection, number, "response")
+    if mode == "observe":
+        assert request.exit is None
+        return
+    assert request.exit is not None
+    status, body, _ = request.exit
+    assert (status, VALUE in body) == (500, False)
+    assert b"AWS_MASKER_3001" in body
 
 
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/chat/completions", "/team/v1/res%70onses", "/v1/models"])
