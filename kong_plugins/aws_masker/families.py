@@ -38,6 +38,8 @@ _ALL = (
     Family("account_id", "mask_account_ids", "AWS account id"),
     Family("access_key", "mask_access_keys", "access key id or another unique id of IAM; it encodes the account id"),
     Family("secret_key", "mask_secret_keys", "secret access key"),
+    Family("private_key", "mask_secret_keys", "private key in PEM, as of an EC2 key pair"),
+    Family("password", "mask_secret_keys", "password of a database or a cache, value of a secret"),
     Family("session_token", "mask_session_tokens", "STS session token"),
     Family("bedrock_key", "mask_bedrock_keys", "Bedrock API key"),
     *_names("mask_s3_buckets", {"bucket": "S3 bucket"}),
@@ -83,13 +85,14 @@ _ALL = (
 FAMILIES: dict[str, Family] = {family.name: family for family in _ALL}
 NAME_FAMILIES: frozenset[str] = frozenset(family.name for family in _ALL if family.name_like)
 
-WORD_FAMILIES: frozenset[str] = NAME_FAMILIES | {"endpoint"}
+WORD_FAMILIES: frozenset[str] = NAME_FAMILIES | {"endpoint", "password"}
 """Families whose values may be ordinary words, and are then masked in their context only."""
 
 CONTEXT_FAMILIES: frozenset[str] = NAME_FAMILIES | {
     "account_id",
     "kms_key",
     "secret_key",
+    "password",
     "hosted_zone",
     "endpoint",
     "organization",

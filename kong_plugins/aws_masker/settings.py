@@ -91,7 +91,9 @@ class Settings(BaseModel):
     )
     mask_account_ids: bool = _switch("AWS account ids")
     mask_access_keys: bool = _switch("access key ids and other IAM unique ids (`AKIA`, `ASIA`, `AROA`, ...)")
-    mask_secret_keys: bool = _switch("secret access keys")
+    mask_secret_keys: bool = _switch(
+        "secret access keys, private keys in PEM, passwords of databases and caches, values of secrets"
+    )
     mask_session_tokens: bool = _switch("STS session tokens")
     mask_bedrock_keys: bool = _switch("Bedrock API keys")
     mask_s3_buckets: bool = _switch("S3 bucket names")

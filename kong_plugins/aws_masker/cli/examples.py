@@ -12,6 +12,8 @@ EXAMPLES = {
     "account_id": "account 481516234200",
     "access_key": "AKIA" + "QYLPMN5HHHFPZAM2",
     "secret_key": "AWS_SECRET_ACCESS_KEY=" + "7fKq2Lw9Zx4Tn8Vb3Rm6" + "Yc1Hs5Jd0GpAeUiOoQzW",
+    "private_key": "-----BEGIN RSA " + "PRIVATE KEY-----\n" + "MIIEpAIBAAKCAQEAy8Dbv8prpJ0kKhlGeJYozo2t60EG" * 2,
+    "password": "postgres://orders:" + "h0rse-battery" + "@10.42.7.19/orders",
     "session_token": "AWS_SESSION_TOKEN=" + "IQoJb3JpZ2lu" + "X2VjEJr1Qm9Kz4" * 8,
     "bedrock_key": "ABSK" + "QmVkcm9ja0FQSUtleS1hYmNk" + "RWZHaElqS2xNbk9w" * 6,
     "bucket": "s3://acme-billing-exports/2024/",
