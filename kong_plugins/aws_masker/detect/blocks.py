@@ -67,7 +67,8 @@ _TERRAFORM = Pattern(rb"(?:resource|data) \\{0,3}\"aws_[a-z0-9_]{2,60}\\{0,3}\""
 _CLOUDFORMATION = Pattern(rb"AWS::[A-Za-z0-9]{2,30}::[A-Za-z0-9]{2,40}")
 _COMMAND = Pattern(rb"\baws (?:--?[a-z-]{2,20}[ =][a-z0-9-]{1,30} ){0,3}[a-z0-9-]{2,30} [a-z0-9-]{3,60}")
 _CALL = Pattern(
-    rb"(?:[a-z]{3,12}_[a-z_]{3,40}\(|[A-Z][A-Za-z]{5,40}Command\(\{|[a-z]{3,10}[A-Z][A-Za-z]{3,30}\(\{)\s{0,40}\\{0,3}[\"']?$"
+    rb"(?:[a-z]{3,12}_[a-z_]{3,40}\(|[A-Z][A-Za-z]{5,40}Command\(\{|[a-z]{3,10}[A-Z][A-Za-z]{3,30}\(\{"
+    rb"|\b(?:s3\.Bucket|dynamodb\.Table|sqs\.Queue)\()\s{0,40}\\{0,3}[\"']?$"
 )
 """The operation that a name is an argument of: `get_parameter(`, `new GetParameterCommand({`, `describeCluster({`."""
 _IN_BUCKET = Pattern(rb"[bB]ucket\\{0,7}[\"']?[ \t]?:\s{0,8}\{\s{0,40}\\{0,7}[\"']?$|[bB]ucket:\n[ \t]{1,20}$")
@@ -199,6 +200,7 @@ DETECTOR = Detector(
         r"\\\"bucket\\\":{\\\"name\\\":\\\"«acme-logs»\\\"",
         "  deploymentBucket:\n    name: «acme-deploys»\n",
         "- name: Make it\n  amazon.aws.s3_bucket:\n    state: present\n    name: «acme-logs»\n",
+        "s3.Bucket(name='«acme-logs»')",
         "SELECT * FROM aws_s3_bucket WHERE name = '«acme-logs»' and x",
         'const role = new aws.iam.Role("r", { name: "«acme-role»" });',
         "kind: ClusterConfig\nmetadata:\n  name: «acme-prod»\n\nmanagedNodeGroups:\n  - name: «acme-ng-1»\n",

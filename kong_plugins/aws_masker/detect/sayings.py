@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
-from kong_plugins.aws_masker.detect.spans import NAME_CHARS, Span, look_back, run_end, run_start, starts_clean
+from kong_plugins.aws_masker.detect.spans import ALNUM, NAME_CHARS, Span, look_back, run_end, run_start, starts_clean
 from kong_plugins.aws_masker.detect.words import is_literal_word, is_reference, is_word
 
 _LONGEST = 255
@@ -230,12 +230,14 @@ TOLD = Detector(
     name="told",
     families=FAMILIES,
     summary="names behind what they are the name of, in sentences: `S3 Bucket acme-logs has no encryption`",
-    pattern=rb"(?:" + rb"|".join(_THINGS) + rb")s?(?: (?:is |was )?(?:named|called))?:? (?:\*\*|[\"'`])?",
+    pattern=rb"(?:"
+    + rb"|".join(_THINGS)
+    + rb")s?(?: (?:is |was )?(?:named|called))?:? (?:\x1b\[[0-9;]{1,8}m)?(?:\*\*|[\"'`])?",
     find=_find_told,
     bare=False,
     positives=(
         "FAIL us-east-1: S3 Bucket «acme-logs» has server access logging disabled.",
-        "RDS Instance «orders-7» is publicly accessible.",
+        "RDS Instance «orders-7» is publicly accessible. S3 Bucket \x1b[31m«acme-x1»\x1b[0m has",
         'our RDS instance `«acme-orders-db»` is down, and the EKS cluster "«acme-eks»" too',
         "the Lambda function «acme-billing» keeps failing, IAM role called «acme_lambda» has no rights",
         "Security group «acme-default» (sg-x) has ingress open; CloudWatch log group «/acme/app» does not",
@@ -250,18 +252,28 @@ TOLD = Detector(
 )
 
 
+_FOREIGN = "|".join(
+    f"(?:{noun})(?:{ending})?"
+    for noun, ending in (
+        ("버킷|큐|스택|클러스터|토픽|역할|테이블|함수|리포지토리", " ?이름|은|는|이|가|을|를"),
+        ("バケット|クラスター?|ロール|テーブル|キュー|スタック|関数|トピック", "名"),
+        ("存储桶|集群|角色|堆栈|队列|函数|主题", "名称?"),
+    )
+).encode()
+_LABEL_CHARS = bytes(sorted(ALNUM)) + b"-"
 _STARTS = Pattern(rb"[a-z]{2}")
 
 
 def _find_spoken(text: bytes, start: int, end: int) -> Sequence[Span]:
-    """The candidate is a blank, a thing and a word with hyphens: a name only if it is none of English."""
-    name = text[start:end].rpartition(b" ")[2]
+    """The candidate is a thing and a word with hyphens: a name only if it is none of English."""
+    name = text[run_start(text, end, _LABEL_CHARS, end - start) : end]
     stop = run_end(text, end, NAME_CHARS, _LONGEST)
     whole = text[end - len(name) : stop].rstrip(b".-_@+/")
     if whole != name or _is_english(name) or is_word(name) or text[stop : stop + 1] in _NO_END:
         return ()
     digits = any(48 <= byte <= 57 for byte in name)
-    if not _STARTS.match(name) > 0 or not (name.count(b"-") >= 2 or (digits and len(name) >= 7)):
+    foreign = text[start] >= 0x80 or text[end - len(name) - 1] >= 0x80  # another language, or its quotes
+    if not _STARTS.match(name) > 0 or not (foreign or name.count(b"-") >= 2 or (digits and len(name) >= 7)):
         return ()
     return (Span(end - len(name), end, _family(text[start : end - len(name)]), spread=True),)
 
@@ -271,14 +283,16 @@ SPOKEN = Detector(
     families=FAMILIES,
     summary="names with hyphens behind what they are the name of, where nothing says that it is AWS's",
     pattern=(
-        rb"[ (](?:[bB]ucket|[qQ]ueue|[sS]tack|[cC]luster|[tT]opic|[rR]ole|[tT]able|[fF]unction|[rR]epository)"
-        rb"(?: named| called| name:)? [a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){1,12}"
+        rb"(?:" + _FOREIGN + rb")[: ]{1,3}[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){1,12}"
+        rb"|[ (\n](?:[bB]ucket|[qQ]ueue|[sS]tack|[cC]luster|[tT]opic|[rR]ole|[tT]able|[fF]unction|[rR]epository)"
+        rb"(?: named| called| name:)? (?:\xe2\x80[\x98\x9c]|\xc2\xab)?[a-z][a-z0-9]{0,30}(?:-[a-z0-9]{1,30}){1,12}"
     ),
     find=_find_spoken,
     bare=False,
     positives=(
         "The bucket «acme-prod-logs» is public; the queue named «acme-jobs-7», role «acme-lambda-role».",
         "why is (cluster «eks-prod-2») down?",
+        "버킷 «acme-logs» 역할은 «acme-deployer», バケット名: «acme-logs»",
     ),
     negatives=(
         "a bucket first-in-first-out, the role read-only, a cluster of end-to-end tests, the role role-based-access",
