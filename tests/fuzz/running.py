@@ -26,7 +26,10 @@ class Run(NamedTuple):
     inputs: int
     """How many were tried."""
     failures: int
-    """Inputs with which something did not hold, or that took 20 seconds or 2 GB; the first of them ends the run."""
+    """Inputs with which something did not hold, or that took 20 seconds or 2 GB; the first of them ends the run.
+
+    One as well if the process ended before its time and left nothing behind.
+    """
     code: int
     """The process's exit status."""
 
@@ -58,7 +61,8 @@ def run(name: str, seconds: int, keep: int = 0) -> Run:
         for path in [path for path in found if _keepable(path)][-keep:] if keep else []:
             data = path.read_bytes()
             (kept / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
-    return Run(inputs, len(_failed(kept)) - failed_before, code)
+    failures = len(_failed(kept)) - failed_before
+    return Run(inputs, failures or int(code != 0), code)
 
 
 def _watched(command: list[str]) -> tuple[int, int]:

@@ -35,6 +35,13 @@ def test_a_failure_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert running.run("records", 1) == running.Run(12, 1, 77)
 
 
+def test_a_fuzzer_that_was_killed_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leaves no input behind, and no count."""
+    monkeypatch.setattr(running, "CORPUS", tmp_path)
+    monkeypatch.setattr(running, "_watched", lambda _: (0, -9))
+    assert running.run("records", 1) == running.Run(0, 1, -9)
+
+
 def test_every_harness_says_what_holds() -> None:
     """In one line, which stands on the page with what was tried and what failed."""
     shown = page.fuzzing({"records": Fuzzed("What holds.", 1_234, 2, 3)}, 60)
