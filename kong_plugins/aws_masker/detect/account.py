@@ -19,7 +19,9 @@ _KEY = 28
 means the same, and few of them come again and again."""
 _FOREIGN = "계정|konto|账户|账号|アカウント|compte|cuenta|conta".encode()
 _NAMED = (
-    rb"(?i)(?:acc(?:oun)?t|owner|payer|payee|principal|registry|profile|\baws|delegated[_ ]?admin|" + _FOREIGN + rb")"
+    rb"(?i)(?:acc(?:oun)?t|owner|ami_?users?|payer|payee|principal|registry|profile|\baws|delegated[_ ]?admin|"
+    + _FOREIGN
+    + rb")"
     rb"s?(?:[_ -]?(?:alias|arn))?(?:[_ -]?(?:u?ids?|identifiers?|numbers?|num|nos?\.?|nr\.?))?(?:set|list|filter)?"
     rb"(?:[^0-9A-Za-z]|\\[nrt]|\x1b\[[0-9;]{0,8}m|(?:\b(?:value|values|valuelist|u?ids?|String|is|was|are|of|in|for|from|to|the|our|your|my|this|that|prod|dev|staging|test|stage)\b)){0,24}"
 )
@@ -30,7 +32,7 @@ _KEYED = (
 )
 """Keys whose value is, or begins with, an account's id if it is a string of 12 digits: Organizations says just `"Id"`,
 EC2 and RDS say `userId` and `valuesToAdd` of whom they share an image or a snapshot with."""
-_SHARED = rb"(?:--(?:user-ids?|values-to-(?:add|remove)|attribute-values)[ =][\"']?|[{,]UserId=)"
+_SHARED = rb"(?:image: |--(?:user-ids?|values-to-(?:add|remove)|attribute-values)[ =][\"']?|[{,]UserId=)"
 _BEFORE = Pattern(_NAMED + rb"$|" + _KEYED + rb"$|" + _SHARED + rb"$")
 _NEXT = (
     rb"(?:[\\nrt\s\"',|\[\]]+|[\"']\]?,?\s{0,8}[\"']?[A-Za-z0-9_-]{1,24}[\"']?\s{0,4}[:=]\s{0,4}[\"']"
@@ -186,6 +188,7 @@ DETECTOR = Detector(
         "accounts: prod = «410987654321», dev = «510987654321»",
         "accounts:\n  prod: «210987654321», dev: «310987654321»",
         "Mappings:\n  AccountToStage:\n    '«210987654321»': {Stage: prod}",
+        'ami_users = ["«210987654321»", "«310987654321»"]\nimage: «210987654321»/acme-ami',
         '"httpSourceId":"«210987654321»:o3b0jx0ny4:prod", "ImageLocation": "«310987654321»/amzn"',
         "«210987654321» (prod account), [profile «321098765432»_Admin], AWSReservedSSO_Admin_1a2b3c4d/«432109876543»",
     ),

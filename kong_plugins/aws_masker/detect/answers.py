@@ -190,9 +190,10 @@ SNAPSHOT = Detector(
 )
 
 _RESOURCES = (
-    *("web[_-]?acl", "firewall", "firewall_?rule_?group", "protection", "direct[_-]?connect[_-]?gateway", "table"),
-    *("connect_?instance", "agent_?space", "deployment_?group", "named_?query", "activation", "resource_?share"),
-    *("repository", "reserved[_-]?(?:instances|db[_-]?instance|cache[_-]?node|node|elasticsearch[_-]?instance)"),
+    *("web[_-]?acl", "waf[_-]?acl", "firewall", "firewall_?rule_?group", "protection"),
+    *("direct[_-]?connect[_-]?gateway", "table", "connect_?instance", "agent_?space", "deployment_?group"),
+    *("named_?query", "activation", "resource_?share", "repository"),
+    "reserved[_-]?(?:instances|db[_-]?instance|cache[_-]?node|node|elasticsearch[_-]?instance)",
 )
 _BEGINS = "|".join(_RESOURCES)
 _GOES_ON = "|".join(f"{one[0].upper()}(?i:{one[1:]})" for one in _RESOURCES)

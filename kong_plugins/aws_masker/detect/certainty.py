@@ -13,6 +13,8 @@ from kong_plugins.aws_masker.detect.words import is_literal_word, is_reference, 
 
 LOOK_BACK = 48
 """Bytes before a key that tell what it is the key of."""
+DIMENSION = 160
+"""Bytes before a key in which a list of CloudWatch's begins."""
 QUOTES = b"\"'`"
 
 
@@ -40,9 +42,12 @@ class Found(NamedTuple):
 
     @property
     def is_flag(self) -> bool:
-        """True behind `--`, with further words between or not."""
-        before = self.text[max(0, self.key - 32) : self.key].rpartition(b"--")
-        return bool(before[1]) and not before[2].strip(_FLAG_CHARS)
+        """True behind `--`, with further words between or not, and for PowerShell's `-BucketName`."""
+        text = self.text[max(0, self.key - 32) : self.key]
+        before = text.rpartition(b"--")
+        if before[1] and not before[2].strip(_FLAG_CHARS):
+            return True
+        return text.endswith(b" -") and self.text[self.key : self.key + 1].isupper() and _is_parameter(self)
 
     @property
     def line_ends(self) -> bool:
@@ -62,7 +67,8 @@ def is_certain(found: Found) -> bool:
         return False
     if mark == b"," and not found.is_flag:  # getenv("KEY", "value"); else a list of words
         before = found.text[max(0, found.key - LOOK_BACK) : found.key].rpartition(b"\n")[2]
-        return _key(found).isupper() and b"env" in before.lower() and not is_word(name)
+        of_environment = _key(found).isupper() and b"env" in before.lower()
+        return (of_environment or _is_dimension(found)) and not is_word(name)
     if found.is_flag or (mark == b"=" and _key(found).isupper()):  # --key value, --key=value, KEY=value
         return found.strong or not is_word(name)
     if (
@@ -70,6 +76,12 @@ def is_certain(found: Found) -> bool:
     ):  # "FunctionName": "main"
         return len(name) >= 3 or not is_word(name)
     return not is_word(name) and _is_literal(found, mark)
+
+
+def _is_dimension(found: Found) -> bool:
+    """Tell whether key and name stand in a list of CloudWatch's: `["AWS/Lambda", "Errors", "FunctionName", "x-1"]`."""
+    before = found.text[max(0, found.key - DIMENSION) : found.key]
+    return found.strong and _is_parameter(found) and b'"AWS/' in before[before.rfind(b"[") :]
 
 
 def _is_somebody_elses(found: Found, mark: bytes) -> bool:
@@ -113,6 +125,8 @@ def _is_program_text(found: Found, mark: bytes) -> bool:
         return True
     if found.separator == b"|":  # `Database|DataSessionID|Topic`
         return plain
+    if mark == b"||":  # process.env.BUCKET || "acme-logs", but: options.queue || "queue-1"
+        return not key.isupper()
     if b"[" in mark and b"= " in found.separator and _is_parameter(found):  # const functionNames = ["parse"
         return plain
     if not found.quoted:

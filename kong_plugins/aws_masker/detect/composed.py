@@ -61,13 +61,16 @@ class Part(NamedTuple):
     """True if it does not stand right behind the key, but in a function's argument, or as a default."""
 
 
-def parts(text: bytes, start: int) -> Iterator[Part]:
-    """Yield the parts that are written out of the value that begins at `start`, if it has any others."""
+def parts(text: bytes, start: int, is_text: bool) -> Iterator[Part]:
+    """Yield the parts that are written out of the value that begins at `start`, if it has any others.
+
+    `is_text`: true in quotes or in a shell, where `$NAME` is filled in; in a program it is a part of a name.
+    """
     ahead = text[start : start + _LOOK_AHEAD] if text.startswith(_WRAPPERS, start) else b""
     if not ahead:
-        yield from _filled_in(text, start, wrapped=False)
+        yield from _filled_in(text, start, wrapped=False, is_text=is_text)
     elif (width := _SUB.match(ahead)) > 0:
-        yield from _filled_in(text, start + width, wrapped=True)
+        yield from _filled_in(text, start + width, wrapped=True, is_text=True)
     elif (width := _JOIN.match(ahead)) > 0:
         yield from _joined(text, start + width)
     elif (width := _DEFAULT.match(ahead)) > 0:
@@ -75,22 +78,31 @@ def parts(text: bytes, start: int) -> Iterator[Part]:
         if end - start - width >= _SHORTEST and not is_word(text[start + width : end]):
             yield Part(start + width, end, wrapped=True)
     else:
-        yield from _filled_in(text, start, wrapped=False)
+        yield from _filled_in(text, start, wrapped=False, is_text=is_text)
 
 
-def _filled_in(text: bytes, start: int, wrapped: bool) -> Iterator[Part]:
-    """Yield the parts between what is filled in: `acme` and `logs` of `acme-${var.env}-logs`."""
+def _filled_in(text: bytes, start: int, wrapped: bool, is_text: bool) -> Iterator[Part]:
+    """Yield the parts between what is filled in: `acme` and `logs-eu` of `acme-${var.env}-logs-eu`."""
     found: list[tuple[int, int]] = []
-    position, is_open = start, False
+    position, filled = start, False
     for _ in range(_MOST_PARTS):
         end = run_end(text, position, NAME_CHARS, _LONGEST)
         found.append((position, end))
         width = OPEN_PART.match(text[end : end + _LOOK_AHEAD].partition(b"\n")[0])
-        if width <= 0:
+        if width <= 0 or not (is_text or text.startswith(_BRACED, end)):
             break
-        position, is_open = end + width, True
-    if is_open:
-        yield from (Part(*own, wrapped) for one in found if (own := _own(text, *one)) is not None)
+        position, filled = end + width, True
+    if not filled or _OF_GOOGLE.search(text[start:end]) is not None:
+        return
+    for first, last in found:
+        own = _own(text, first, last)
+        if own is not None and (first == start or not text[slice(*own)].isalpha()):
+            yield Part(*own, wrapped)
+
+
+_BRACED = (b"${", b"#{", b"{{", b"$(")
+_OF_GOOGLE = Pattern(rb"projects/|locations/|project_?[iI]d|google")
+"""In what names Google's resources."""
 
 
 def _joined(text: bytes, start: int) -> Iterator[Part]:

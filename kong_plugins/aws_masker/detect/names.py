@@ -105,9 +105,11 @@ def _key_in(candidate: bytes) -> _Key | None:
     if plain not in _KEYS:
         return None
     family, strong = _KEYS[plain]
-    repeats = b"=" not in separator and not _opens_list(separator) and key[-1:] not in b"sS"
     between = separator.translate(None, b" \t\r\n\\")
-    of_json = (between == b'":"' and plain != b"identifier") or (between == b'","' and not key.isupper())
+    in_list = between == b'","'
+    looks_far = b"=" in separator or _opens_list(separator) or (in_list and strong)
+    repeats = not looks_far and key[-1:] not in b"sS"
+    of_json = (between == b'":"' and plain != b"identifier") or (in_list and not key.isupper())
     return _Key(key, separator, family, strong, repeats, of_json)
 
 
@@ -172,7 +174,8 @@ def _composed(found: Found) -> list[Span]:
     spans: list[Span] = []
     before = found.text[max(0, found.key - BLOCK) : found.start]
     key = found.key - found.start + len(before)
-    for start, end, wrapped in parts(found.text, found.start):
+    is_text = found.quoted or found.is_flag or not found.separator.endswith(b" ")
+    for start, end, wrapped in parts(found.text, found.start, is_text):
         name = found.text[start:end]
         if is_word(name) and not (found.strong or found.family == "bucket"):
             continue  # cluster: `worker-${number}`
@@ -263,6 +266,9 @@ DETECTOR = Detector(
         "Parameters:\n  BucketName:\n    Type: String\n    Description: x\n    Default: «acme-default»\n  Other:",
         '"BucketName": {"Type": "String", "Default": "«acme-default»"}',
         '~ bucket = "«acme-old»" -> "«acme-new»"',
+        "Get-S3Object -BucketName «acme-logs» -Key x\nrm -r -FunctionName «billing-7»",
+        '["AWS/Lambda", "Errors", "FunctionName", "«billing-7»", {"stat": "Sum"}]',
+        "process.env.BUCKET || '«acme-logs»', ${BUCKET:-«acme-logs»}",
         'function_names = ["«billing_worker»"]; const functionNames = ["«billing-7»"]',
     ),
     negatives=(
@@ -297,6 +303,8 @@ DETECTOR = Detector(
         'const apiFunctionNames = ["formatWithCursor"]; AT_RULE_NAMES = new Set([])',
         'bucket = "prod-${var.env}-logs"; queue: `${x}`, role: `my-app-${id}`, table = "{}"',
         'resource "google_x" "y" {\n  secret_name = "acme-${var.env}"\n',
+        '["Errors", "FunctionName", "billing-7"], options.queue || "queue-1", a -bucket x-1',
+        'queue = workInProgress$jscomp$0.updateQueue\nbucket_name = "${var.project_id}-anonymization"',
         "{ queue: animation.opts.queue\n}; role = roles.ExpressionElementRole,",
         "    table_name = TABLENAMEDEFAULT\n",
         '"attribute.project_name" = "assertion.project_name", domain_names = ["DOMAIN_NAME"], table_name = k2\n',

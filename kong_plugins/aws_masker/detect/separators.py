@@ -11,7 +11,7 @@ _VALUE = r"(?i:(?:parameter_?)?value)"
 SEPARATOR = "|".join(
     (
         # key: value, "key" => "value", | key | value |, d["key"] = "value", colours between
-        rf"{_COLOUR}{_QUOTE}?\]?(?:\*\*)?{_COLOUR}{_BLANK}{_COLOUR}(?::|=>|:?=|\||%3[Aa]){_COLOUR}{_BLANK}{_COLOUR}(?:&?{_CALL}|{_ANCHOR}){_QUOTE}?",
+        rf"{_COLOUR}{_QUOTE}?\]?(?:\*\*)?{_COLOUR}{_BLANK}{_COLOUR}(?::-?|=>|:?=|\|{{1,2}}|%3[Aa]){_COLOUR}{_BLANK}{_COLOUR}(?:&?{_CALL}|{_ANCHOR}){_QUOTE}?",
         r":[ \t]{1,4}[|>][+-]?\r?\n[ \t]{1,32}",  # a block of YAML's
         rf"{_CALL}{_BLANK}{_QUOTE}",  # .bucketName("value")
         rf"[ \t]{{1,4}}(?:\\{{1,3}}\r?\n[ \t]{{0,32}}|\\n[ \t]{{0,32}})?{_QUOTE}?",  # --key value, key `value`
