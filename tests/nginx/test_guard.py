@@ -67,6 +67,19 @@ def test_a_masked_request_passes(here: Lab, planted: Planted, buffering: bool) -
     assert planted.found_in(here.received) == set()
 
 
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("lua_plugin", [True, False])
+def test_the_api_is_not_told_where_the_client_is(here: Lab, planted: Planted, lua_plugin: bool, stream: bool) -> None:
+    """Neither its address nor the gateway's name, both of which may be AWS's; without the plugin, Kong tells them."""
+    here.route.lua_plugin = lua_plugin
+    told = {"host": "internal-gateway-7.eu-central-1.elb.amazonaws.com", "x-forwarded-for": "10.8.0.17"}
+    assert planted.found_in(_ask(here, planted, "/v1/messages", stream=stream, headers=told).content)
+    (request,) = here.upstream.requests
+    names = {name for name, _ in request.headers if name.startswith(b"x-forwarded-")}
+    kinds = {b"x-forwarded-" + kind for kind in (b"for", b"proto", b"host", b"port", b"path", b"prefix")}
+    assert names == (set() if lua_plugin else kinds)
+
+
 def test_without_the_guard_a_request_would_pass(here: Lab, planted: Planted) -> None:
     """The control: with neither of the plugins every value arrives."""
     here.route.config, here.route.lua_plugin = None, False

@@ -74,6 +74,16 @@ local function marked()
   return mark ~= nil
 end
 
+-- Kong tells the upstream where the client is and by which name it reached the gateway: private addresses and names of
+-- load balancers among them. No API of an LLM needs that (kong/templates/nginx_kong.lua, `proxy_set_header`).
+local FORWARDED = { "for", "host", "path", "port", "prefix", "proto" }
+
+local function hide_client()
+  for _, what in ipairs(FORWARDED) do
+    ngx.var["upstream_x_forwarded_" .. what] = ""
+  end
+end
+
 function Handler:access()
   local well, passes = pcall(marked)
   if not well then
@@ -82,6 +92,7 @@ function Handler:access()
   elseif not passes then
     return refuse "NotMasked"
   end
+  hide_client() -- should it throw, Kong answers with 500
 end
 
 -- Where the API breaks off in an answer that Kong collects, Kong sends an error of its own under the API's status, which
