@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kong_plugins.aws_masker.detect.blocks import FAMILIES, family_of
+from kong_plugins.aws_masker.detect.bucket import listed_end
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import UUID, Pattern
 from kong_plugins.aws_masker.detect.separators import SEPARATOR
-from kong_plugins.aws_masker.detect.spans import ALNUM, NAME_CHARS, Span, ends_clean, look_back, run_end, starts_clean
-from kong_plugins.aws_masker.detect.words import is_literal_word, is_reference, is_word
+from kong_plugins.aws_masker.detect.spans import ALNUM, Span, ends_clean, look_back, run_end, starts_clean
+from kong_plugins.aws_masker.detect.words import is_reference, is_word, literal
 
 _QUOTES = b"\"'\\"
-_LONGEST = 255
 _Q = r"\\{0,3}[\"']"
 _GAP = r"(?:[ \t\r\n]|\\n){0,40}"
 _IS = rf"{_Q}{_GAP}:{_GAP}{_Q}"
@@ -24,11 +24,8 @@ _IS = rf"{_Q}{_GAP}:{_GAP}{_Q}"
 
 def _name(text: bytes, start: int, ends: bytes) -> bytes:
     """Return the name from `start` to one of `ends`, or nothing if what stands there is none."""
-    end = run_end(text, start, NAME_CHARS, _LONGEST)
-    name = text[start:end]
-    ended = end == len(text) or text[end] in ends
-    usable = ended and len(name) >= 3 and name[:1] not in b"-.+@" and not is_literal_word(name)
-    return name if usable and not is_word(name) and not is_reference(name) else b""
+    name = literal(text, start, ends)
+    return name if len(name) >= 3 and not is_word(name) and not is_reference(name) else b""
 
 
 def _span(start: int, name: bytes, family: str) -> Span:
@@ -136,14 +133,12 @@ TYPED = Detector(
     bare=False,
 )
 
-_BUCKET_CHARS = b"abcdefghijklmnopqrstuvwxyz0123456789.-"
 _ALONE_BEHIND = Pattern(rb"\\{0,3}[\"'](?:[ \t\r\n]|\\n){0,8}\}(?:[ \t\r\n]|\\n){0,8}(?:\z|\x00|\\{0,3}\")")
 
 
 def _find_location(text: bytes, start: int, end: int) -> Sequence[Span]:
-    stop = run_end(text, end, _BUCKET_CHARS, _LONGEST)
-    name = text[end:stop]
-    if not 3 <= len(name) <= 63 or text[stop : stop + 1] not in (b'"', b"'", b"\\") or name.isalpha() or is_word(name):
+    stop = listed_end(text, end)
+    if stop == end or text[stop : stop + 1] not in (b'"', b"'", b"\\"):
         return ()
     around = look_back(text, start, 400) + text[stop : stop + 400]
     of_s3 = b"x-amz-" in around or b"ResponseMetadata" in around

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import REGION, Pattern
 from kong_plugins.aws_masker.detect.spans import Span, ends_clean, run_end, run_start
+from kong_plugins.aws_masker.detect.words import is_word
 
 _REGION = Pattern(REGION)
 BUCKET_CHARS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 """Capitals and underscores were allowed in us-east-1 until 2018, and such buckets still exist."""
+
+
+_TODAYS_CHARS = b"abcdefghijklmnopqrstuvwxyz0123456789.-"
 
 
 def bucket_span(text: bytes, start: int) -> Sequence[Span]:
@@ -29,6 +33,14 @@ def bucket_span(text: bytes, start: int) -> Sequence[Span]:
             start, end, "bucket", spread=text[end : end + 1] not in (b"{", b"$", b"*") and text[end : end + 2] != b"-$"
         ),
     )
+
+
+def listed_end(text: bytes, start: int) -> int:
+    """Return where the bucket name ends that an answer or a listing has at `start`; `start` if it may be a word."""
+    end = run_end(text, start, _TODAYS_CHARS, 255)
+    name = text[start:end]
+    usable = 3 <= len(name) <= 63 and name[-1] not in b".-" and not name.isalpha() and not is_word(name)
+    return end if usable else start
 
 
 def _find(text: bytes, start: int, end: int) -> Sequence[Span]:

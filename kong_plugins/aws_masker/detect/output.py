@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from kong_plugins.aws_masker.detect import resource_id
 from kong_plugins.aws_masker.detect.blocks import FAMILIES, family_of
+from kong_plugins.aws_masker.detect.bucket import listed_end
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import NAME_CHARS, Span, look_back, run_end
-from kong_plugins.aws_masker.detect.words import is_literal_word, is_word
+from kong_plugins.aws_masker.detect.words import is_literal_word, is_word, literal
 
 _LONGEST = 255
 _LINE = 300
@@ -24,10 +25,8 @@ _EC2_ID = Pattern(resource_id.PATTERN)
 
 def _name(text: bytes, start: int, closing: bytes) -> bytes:
     """Return the name from `start` to `closing`; nothing if another detector knows its shape, or none stands there."""
-    end = run_end(text, start, NAME_CHARS, _LONGEST)
-    name = text[start:end]
-    usable = len(name) >= 2 and text[end : end + 1] == closing and not name.isdigit() and not _EC2_ID.fullmatch(name)
-    return name if usable and not is_literal_word(name) else b""
+    name = literal(text, start, closing)
+    return name if not name.isdigit() and not _EC2_ID.fullmatch(name) else b""
 
 
 def _find_id(text: bytes, start: int, end: int) -> Sequence[Span]:
@@ -111,22 +110,18 @@ PROVIDER = Detector(
     bare=False,
 )
 
-_BUCKET_CHARS = b"abcdefghijklmnopqrstuvwxyz0123456789.-"
 _LINE_ENDS = (b"\n", b"\r\n", b"\\n", b"\\r\\n", b"\x00", b'"')
 
 
 def _find_listed(text: bytes, start: int, end: int) -> Sequence[Span]:
     if start and not text.endswith((b"\n", b"\x00", b"\\n", b'"'), 0, start):
         return ()
-    stop = run_end(text, end, _BUCKET_CHARS, _LONGEST)
-    name = text[end:stop]
-    alone = stop == len(text) or text.startswith(_LINE_ENDS, stop)
     if text[start : start + 1] == b"T":
-        name = _name(text, end, b"\n") or _name(text, end, b"\r")
+        name = _name(text, end, b"\r\n")
         return (Span(end, end + len(name), "resource", spread=True),) if name and not is_word(name) else ()
-    if not alone or not 3 <= len(name) <= 63 or name[-1:] in b".-" or name.isalpha() or is_word(name):
-        return ()
-    return (Span(end, stop, "bucket", spread=True),)
+    stop = listed_end(text, end)
+    alone = stop == len(text) or text.startswith(_LINE_ENDS, stop)
+    return (Span(end, stop, "bucket", spread=True),) if stop > end and alone else ()
 
 
 LISTING = Detector(

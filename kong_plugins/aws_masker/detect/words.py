@@ -9,8 +9,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 from kong_plugins.aws_masker.detect.patterns import REGION, Pattern
-from kong_plugins.aws_masker.detect.spans import ALNUM
+from kong_plugins.aws_masker.detect.spans import ALNUM, NAME_CHARS, run_end
 
+_LONGEST = 255
 _LONGEST_WORD = 11
 """A name of letters only that is longer is taken for a compound such as `acmeprodlogs`, unless it is listed below."""
 
@@ -73,6 +74,14 @@ def is_literal_word(value: bytes) -> bool:
     if value.isalnum():
         return value.lower() in _LITERALS
     return (b"-" in value or b"_" in value) and _TEMPLATE.fullmatch(value)
+
+
+def literal(text: bytes, start: int, ends: bytes) -> bytes:
+    """Return the name from `start` to one of `ends` or the text's end; nothing if it is a keyword, or none is there."""
+    end = run_end(text, start, NAME_CHARS, _LONGEST)
+    name = text[start:end]
+    ended = end == len(text) or text[end] in ends
+    return name if ended and len(name) >= 2 and name[0] not in b"-.+@" and not is_literal_word(name) else b""
 
 
 def is_reference(name: bytes) -> bool:
