@@ -6,7 +6,7 @@ PDK calls of one event, each a trip to Kong and back:
                 Accept-Encoding), 1 if the body does: 8 for a usual request; 1 for each header to remove (digests of
                 the body: rare)
     response    5, or 6 where something is restored; 3 without a body; 1 more for each header to remove
-                (Content-Encoding: rare, as coded answers are not asked for)
+                (Content-Encoding: rare, as coded answers are not asked for); 3 more where a batch is told of
     log         1 (what the Lua plugin tells), 1 more after a stream
 
 Where aws-masker's proxy stands in front of Kong, its requests come sealed (see `seal`): `access` then makes 2 calls
@@ -26,6 +26,7 @@ from urllib.parse import unquote
 
 from kong_plugins.aws_masker import __version__, mark
 from kong_plugins.aws_masker.errors import MaskerError, MaskingFailed, NotMasked, RestoreFailed, TooManyHeaders
+from kong_plugins.aws_masker.links import has_links, led_here
 from kong_plugins.aws_masker.mark import Mark
 from kong_plugins.aws_masker.masking import Masker
 from kong_plugins.aws_masker.observe import lua
@@ -46,7 +47,7 @@ from kong_plugins.aws_masker.seal import OPENED, SEAL, seal_of
 from kong_plugins.aws_masker.text import MaskSession, values_of
 from kong_plugins.aws_masker.vault.choice import vault_of
 from kong_plugins.aws_masker.vault.protocol import Later
-from kong_plugins.aws_masker.wire.headers import refuse_upgrade, values
+from kong_plugins.aws_masker.wire.headers import of_changed_body, refuse_upgrade, values
 from kong_plugins.aws_masker.wire.providers import Api, api_of, error_body, error_headers
 
 NAME = "aws-masker"
@@ -278,7 +279,11 @@ class Plugin:
         exchange.tally, exchange.answer_size = Tally(lookup, Prf(self._key, marked.tenant)), len(body)
         restorer = ResponseRestorer(marked.api, status, headers, exchange.tally, self._settings)
         restored = exchange.restore(lambda: restorer.feed(body) + restorer.close())
-        replaced, removed = _changes(headers, restorer.headers)
+        sent = restorer.headers
+        if has_links(restored):
+            restored = led_here(restored, _gateway(kong), kong.request.get_path())
+            sent = of_changed_body(sent, len(restored), coded=True)
+        replaced, removed = _changes(headers, sent)
         if restored == body and not removed:
             return
         for name in removed:
@@ -326,6 +331,11 @@ def _marked(kong: Any) -> Mark | None:
 
 def _id(kong: Any) -> str:
     return str(kong.nginx.get_var("kong_request_id"))
+
+
+def _gateway(kong: Any) -> str:
+    """Return how the client reaches Kong."""
+    return f"{kong.request.get_forwarded_scheme()}://{kong.nginx.get_var('http_host')}"
 
 
 def _request_headers(kong: Any) -> HeaderList:

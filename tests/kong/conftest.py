@@ -27,6 +27,7 @@ def here(_shared: Lab, planted: Planted) -> Iterator[Lab]:
     _shared.idle()
     _shared.kong.on_call = untouched
     _shared.kong.body_file = None
+    del _shared.kong.routes[:-1]
     _shared.configure()
     _shared.kong.routes[0].consumers = {}
     _shared.kong.exchanges.clear()

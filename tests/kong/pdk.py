@@ -100,6 +100,11 @@ def _get_method(exchange: Exchange) -> bytes:
     return exchange.method.encode()
 
 
+@_method("kong.request.get_forwarded_scheme", _REQUEST, "Empty", "String")
+def _get_forwarded_scheme(exchange: Exchange) -> bytes:
+    return b"http"
+
+
 @_method("kong.request.get_path", _REQUEST, "Empty", "String")
 def _get_path(exchange: Exchange) -> bytes:
     return urllib.parse.unquote_to_bytes(exchange.raw_path.partition(b"?")[0])
@@ -248,7 +253,12 @@ def _ctx_get(exchange: Exchange, key: bytes) -> Any:
 @_method("kong.nginx.get_var", _REQUEST, "String", "String")
 def _get_var(exchange: Exchange, name: bytes) -> bytes | None:
     request_id = exchange.id.encode()
-    return {b"kong_request_id": request_id, b"request_id": request_id}.get(name)
+    variables = {
+        b"kong_request_id": request_id,
+        b"request_id": request_id,
+        b"http_host": _first(exchange.headers, b"host"),
+    }
+    return variables.get(name)
 
 
 @_method("kong.nginx.req_start_time", _LATE, "Empty", "Number")

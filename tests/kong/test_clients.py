@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kong_plugins.aws_masker.demo.answers import turns
-from tests.e2e.agents import AGENTS, ask_for_files, looked_through, tell
+from tests.e2e.agents import AGENTS, anthropic_client, ask_for_files, looked_through, tell
 from tests.e2e.claude import ClaudeCode
 from tests.e2e.project import Planted
 from tests.e2e.scripts import read_main, show_log
@@ -21,6 +23,19 @@ def test_a_conversation_with_tools(here: Lab, planted: Planted, api: str, stream
     here.standin.script = turns(ask_for_files, tell)
     looked_through(AGENTS[api], here.url, planted, stream=stream)
     assert len(here.standin.requests) == 2
+    assert planted.found_in(here.received) == set()
+
+
+@pytest.mark.parametrize("prefix", ["", "/claude-proxy"])
+def test_results_of_a_batch(here: Lab, planted: Planted, prefix: str) -> None:
+    """The SDK follows the link that the API gives, which must lead through Kong: its results are restored, too."""
+    here.kong.routes.insert(0, replace(here.kong.routes[0], prefix="/claude-proxy", strip="/claude-proxy"))
+    here.standin.script = tell
+    entry: Any = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": planted.log}]}
+    with anthropic_client(here.url + prefix) as client:
+        made = client.messages.batches.create(requests=[{"custom_id": "one", "params": entry}])
+        results: Any = list(client.messages.batches.results(made.id))
+    assert planted.log in results[0].result.message.content[0].text
     assert planted.found_in(here.received) == set()
 
 

@@ -95,6 +95,7 @@ class Request:
 
     path: str = "/v1/messages"
     id: str = "0123456789abcdef0123456789abcdef"
+    host: str = "gateway:8443"
     headers: dict[str, Any] = field(default_factory=lambda: {"content-type": "application/json"})
     body: bytes = b""
     body_file: Path | None = None
@@ -154,8 +155,11 @@ class Request:
         return _encoded(protocol.String(v=self.path.encode()))
 
     def _nginx_get_var(self, argument: bytes) -> bytes:
-        assert protocol.String.FromString(argument).v == b"kong_request_id"
-        return _encoded(protocol.String(v=self.id.encode()))
+        variables = {b"kong_request_id": self.id, b"http_host": self.host}
+        return _encoded(protocol.String(v=variables[protocol.String.FromString(argument).v].encode()))
+
+    def _request_get_forwarded_scheme(self, _: bytes) -> bytes:
+        return _encoded(protocol.String(v=b"https"))
 
     def _request_get_path(self, _: bytes) -> bytes:
         return _encoded(protocol.String(v=self.path.encode()))

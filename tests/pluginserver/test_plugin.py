@@ -82,6 +82,33 @@ def test_response(here: Here) -> None:
     assert len(request.calls) == 6
 
 
+@pytest.mark.parametrize(
+    ("path", "link", "expected"),
+    [
+        ("/v1/messages/batches/b", "https://api.anthropic.com/v1/messages/batches/b/results", "https://gateway:8443"),
+        ("/team/v1/messages/batches", "http://up:9/x/v1/messages/batches/b/results", "https://gateway:8443/team"),
+        ("/v1/messages/batches/b/results", "https://api.anthropic.com/v1/messages/batches/b/results", ""),
+        ("/v1/messages", "https://api.anthropic.com/v1/messages/batches/b/results", ""),
+        ("/v1/messages/batches/b", "https://api.anthropic.com/elsewhere", ""),
+    ],
+)
+def test_links_to_the_results_of_a_batch(here: Here, path: str, link: str, expected: str) -> None:
+    """They lead through Kong, by the way on which the client came, where the API tells of a batch; nowhere else."""
+
+    def linking(request: Request) -> None:
+        request.answer = b'{"id": "b", "results_url": "%s", "type": "message_batch"}' % link.encode()
+        request.answer_headers["content-length"] = str(len(request.answer))
+
+    request = both(here, Request(path=path, body=b"{}"), linking)
+    if not expected:
+        assert request.exit is None
+        return
+    assert request.exit is not None
+    _, body, sent = request.exit
+    assert json.loads(body)["results_url"] == f"{expected}/v1/messages/batches/b/results"
+    assert sent == {"content-length": str(len(body)).encode()}
+
+
 def test_response_with_nothing_to_restore(here: Here) -> None:
     """Kong sends what it has, after five calls."""
 
