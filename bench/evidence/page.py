@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.evidence import recorded, shapes, truth
 from bench.evidence.fuzzing import Fuzzed
 from bench.evidence.plot import lines
-from bench.evidence.precision import Found, is_address
+from bench.evidence.precision import Found, is_plain
 from bench.evidence.roundtrip import Fidelity
 from bench.evidence.session import Session
 from bench.evidence.speed import AGAIN, LIMITS, OURS, RE2, Speed
@@ -163,18 +163,18 @@ def precision(found: Mapping[str, Found], session: Session | str) -> str:
     """Return findings where there should be none, each of them, and whether files still parse."""
     rows = [
         [
-            *(name, f"{one.files:,}", f"{one.size / 1e6:.1f}", f"{one.findings.total():,}", f"{one.addresses:,}"),
+            *(name, f"{one.files:,}", f"{one.size / 1e6:.1f}", f"{one.findings.total():,}", f"{one.plain:,}"),
             *(f"{one.per_mb:.2f}", "yes" if one.per_mb <= 1 else "**no**"),
         ]
         for name, one in found.items()
     ]
     parsed = sum(sum(one.parsed.values()) for one in found.values())
     broken = [f"{name}: {one}" for name, corpus in found.items() for one in corpus.broken]
-    columns = ("corpus", "files", "MB", "findings", "private addresses", "others a MB", "at most 1")
+    columns = ("corpus", "files", "MB", "findings", "private addresses and keys", "others a MB", "at most 1")
     parts = [
         "\n## Precision\n\nTexts that have nothing to do with AWS. A finding is a value masked in a file, once "
-        "per file; of each package or repository at most 3 MB. Private addresses are what they look like (`10.0.0.1` "
-        "in an example is one); the others should not be.\n\n",
+        "per file; of each package or repository at most 3 MB. Private addresses and keys are what they look like "
+        "(`10.0.0.1` in an example is one); the others should not be.\n\n",
         table(columns, rows),
         "\nFiles of Terraform variables name resources of other clouds behind the very keys that AWS's have "
         '(`secret_name = "vmadmin-password"`) and nothing beside them tells whose they are: a name that goes out '
@@ -183,7 +183,7 @@ def precision(found: Mapping[str, Found], session: Session | str) -> str:
         "back byte for byte, whole and in random pieces.\n\n",
         *(f"- {code(one)}\n" for one in broken),
         _prompt(session),
-        "\n### Every finding that is no private address\n",
+        "\n### Every finding that is no private address or key\n",
         *(_findings(name, one) for name, one in found.items()),
     ]
     return "".join(parts)
@@ -206,7 +206,7 @@ def _prompt(session: Session | str) -> str:
 
 def _findings(name: str, found: Found) -> str:
     others = sorted(
-        (one for one in found.findings.items() if not is_address(*one[0])), key=lambda item: (-item[1], item[0])
+        (one for one in found.findings.items() if not is_plain(*one[0])), key=lambda item: (-item[1], item[0])
     )
     if not others:
         return ""

@@ -46,20 +46,20 @@ class Found:
     """Files that parsed before and do not after, or that do not come back."""
 
     @property
-    def addresses(self) -> int:
-        """Findings that are what they look like: private addresses."""
-        return sum(number for (family, value), number in self.findings.items() if is_address(family, value))
+    def plain(self) -> int:
+        """Findings that are what they look like: private addresses and private keys."""
+        return sum(number for (family, value), number in self.findings.items() if is_plain(family, value))
 
     @property
     def per_mb(self) -> float:
-        """Findings a megabyte that are no private addresses."""
-        return (self.findings.total() - self.addresses) / max(self.size, 1) * 1e6
+        """Findings a megabyte that are no private addresses or keys."""
+        return (self.findings.total() - self.plain) / max(self.size, 1) * 1e6
 
 
-def is_address(family: str, value: str) -> bool:
-    """Tell whether a finding is truly a private address or network."""
+def is_plain(family: str, value: str) -> bool:
+    """Tell whether a finding is truly a private address or network, or a private key, which PEM marks as one."""
     if family != "private_ip":
-        return False
+        return family == "private_key"
     try:
         network = ipaddress.ip_network(value, strict=False)
     except ValueError:

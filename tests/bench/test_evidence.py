@@ -169,10 +169,10 @@ def test_the_same_seed_makes_the_same_documents() -> None:
 
 
 def test_a_planted_false_positive_is_listed(masker: Masker) -> None:
-    """A finding is counted with its family and its file, private addresses apart."""
+    """A finding is counted with its family and its file, private addresses and keys apart."""
     texts = [("a.py", f"x = '{INSTANCE}'\n".encode()), ("b.py", b"y = '10.20.30.40'\n"), ("c.py", b"z = 1\n")]
     found = precision.examine(masker, texts)
-    assert (found.files, found.findings.total(), found.addresses) == (3, 2, 1)
+    assert (found.files, found.findings.total(), found.plain) == (3, 2, 1)
     assert found.places["ec2_instance", INSTANCE] == "a.py"
     assert found.per_mb == pytest.approx(1 / found.size * 1e6)
     assert found.parsed == {"Python": 2}

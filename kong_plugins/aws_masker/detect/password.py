@@ -20,6 +20,7 @@ _LONGEST = 256
 _LONGEST_SECRET = 16 * 1024
 _REFERENCE = Pattern(rb"[$<{*!#]|%[sd({]|\\$|\*|x{3}|\.{3}|(?i:your|my|change|example|pass|secret|dummy|test)")
 """What a reference or a stand-in begins with."""
+_LISTED = Pattern(rb"[\"'`],[ \t\r\n]{0,32}[\"'`]")
 _QUOTES = (b'"', b"'", b"`")
 _UNQUOTED_END = Pattern(rb"[ \t\r\n\x00\"'`,;<>|)\]}]|\\n")
 _URL_END = Pattern(rb"[@/ \t\r\n\x00\"'`<>?#\\]")
@@ -38,6 +39,8 @@ def _is_password(value: bytes) -> bool:
 def _find_keyed(text: bytes, start: int, end: int) -> Sequence[Span]:
     if not (starts_clean(text, start) or text[start : start + 1].isupper()):
         return ()
+    if _LISTED.search(text[start:end]) is not None and text[start - 2 : start] != b"--":
+        return ()  # a list of words
     quote = text[end - 1 : end]
     ahead = text[end : end + _LONGEST + 1]
     if quote in _QUOTES:
@@ -70,7 +73,7 @@ KEYED = Detector(
         "aws rds create-db-instance --master-user-password «Sup3rS3cret!x» --engine postgres",
         '"MasterUserPassword": "«Sup3r S3cret, really»", "AuthToken": "«tok-9f8e7d6c5b»"',
         "DB_PASSWORD=«Sup3rS3cret!»\nPGPASSWORD='«h0rse-battery»'\nREDIS_PASSWORD: «hunter2-hunter2»\n",
-        'master_password = "«Sup3rS3cret»"',
+        'master_password = "«Sup3rS3cret»", ["--master-user-password", "«Sup3rS3cret»"]',
         '- name: POSTGRES_PASSWORD\n  value: "«Sup3rS3cret»"',
     ),
     negatives=(
@@ -79,6 +82,7 @@ KEYED = Detector(
         'db_password: getenv("DB_PASSWORD"), "db_password": "********", dbPassword: config.dbPassword',
         "DB_PASSWORD=<your-password> db_password='${secret}' db_password=changeme-1",
         "the database password is wrong",
+        "('mysql_pwd', 'mysql_port1')",
     ),
 )
 

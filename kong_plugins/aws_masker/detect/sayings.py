@@ -126,9 +126,8 @@ def _find_event(text: bytes, start: int, end: int) -> Sequence[Span]:
         return (Span(end, stop, "stack", spread=True),) if told else ()
     if text[end - 1 : end] == b'"':
         alarm = b"stack" not in text[start:end]
-        if text[stop : stop + 1] != b'"' or (alarm and not text.startswith(b'" in ', stop)):
-            return ()
-        return (Span(end, stop, "resource" if alarm else "stack", spread=True),)
+        quoted = text.startswith(b'" in ' if alarm else b'"', stop)
+        return (Span(end, stop, "resource" if alarm else "stack", spread=True),) if quoted else ()
     if not starts_clean(text, start) or _EVENT_BEHIND.match(text[stop : stop + 40]) <= 0:
         return ()
     return (Span(end, stop, "resource", spread=True),)
