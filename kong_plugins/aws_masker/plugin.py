@@ -6,7 +6,7 @@ PDK calls of one event, each a trip to Kong and back:
                 Accept-Encoding), 1 if the body does: 8 for a usual request; 1 for each header to remove (digests of
                 the body: rare)
     response    5, or 6 where something is restored; 3 without a body; 1 more for each header to remove
-                (Content-Encoding: rare, as coded answers are not asked for); 3 more where a batch is told of
+                (Content-Encoding: rare, as coded answers are not asked for); at most 5 more where a batch is told of
     log         1 (what the Lua plugin tells), 1 more after a stream
 
 Where aws-masker's proxy stands in front of Kong, its requests come sealed (see `seal`): `access` then makes 2 calls
@@ -334,8 +334,12 @@ def _id(kong: Any) -> str:
 
 
 def _gateway(kong: Any) -> str:
-    """Return how the client reaches Kong."""
-    return f"{kong.request.get_forwarded_scheme()}://{kong.nginx.get_var('http_host')}"
+    """Return how the client reaches Kong, or what stands in front of it. Only the client itself is told."""
+    scheme, host = (
+        kong.nginx.get_var(f"http_x_forwarded_{told}") or kong.nginx.get_var(own)
+        for told, own in (("proto", "scheme"), ("host", "http_host"))
+    )
+    return f"{scheme}://{host}"
 
 
 def _request_headers(kong: Any) -> HeaderList:

@@ -100,11 +100,6 @@ def _get_method(exchange: Exchange) -> bytes:
     return exchange.method.encode()
 
 
-@_method("kong.request.get_forwarded_scheme", _REQUEST, "Empty", "String")
-def _get_forwarded_scheme(exchange: Exchange) -> bytes:
-    return b"http"
-
-
 @_method("kong.request.get_path", _REQUEST, "Empty", "String")
 def _get_path(exchange: Exchange) -> bytes:
     return urllib.parse.unquote_to_bytes(exchange.raw_path.partition(b"?")[0])
@@ -257,6 +252,7 @@ def _get_var(exchange: Exchange, name: bytes) -> bytes | None:
         b"kong_request_id": request_id,
         b"request_id": request_id,
         b"http_host": _first(exchange.headers, b"host"),
+        b"scheme": b"http",
     }
     return variables.get(name)
 

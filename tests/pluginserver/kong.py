@@ -95,7 +95,9 @@ class Request:
 
     path: str = "/v1/messages"
     id: str = "0123456789abcdef0123456789abcdef"
-    host: str = "gateway:8443"
+    host: str = "gateway:8000"
+    variables: dict[bytes, str] = field(default_factory=dict)
+    """Other variables of nginx's."""
     headers: dict[str, Any] = field(default_factory=lambda: {"content-type": "application/json"})
     body: bytes = b""
     body_file: Path | None = None
@@ -155,11 +157,9 @@ class Request:
         return _encoded(protocol.String(v=self.path.encode()))
 
     def _nginx_get_var(self, argument: bytes) -> bytes:
-        variables = {b"kong_request_id": self.id, b"http_host": self.host}
-        return _encoded(protocol.String(v=variables[protocol.String.FromString(argument).v].encode()))
-
-    def _request_get_forwarded_scheme(self, _: bytes) -> bytes:
-        return _encoded(protocol.String(v=b"https"))
+        name = protocol.String.FromString(argument).v
+        variables = {b"kong_request_id": self.id, b"http_host": self.host, b"scheme": "http"}
+        return _encoded(protocol.String(v=(variables | self.variables).get(name, "").encode()))
 
     def _request_get_path(self, _: bytes) -> bytes:
         return _encoded(protocol.String(v=self.path.encode()))

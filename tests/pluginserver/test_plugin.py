@@ -85,8 +85,8 @@ def test_response(here: Here) -> None:
 @pytest.mark.parametrize(
     ("path", "link", "expected"),
     [
-        ("/v1/messages/batches/b", "https://api.anthropic.com/v1/messages/batches/b/results", "https://gateway:8443"),
-        ("/team/v1/messages/batches", "http://up:9/x/v1/messages/batches/b/results", "https://gateway:8443/team"),
+        ("/v1/messages/batches/b", "https://api.anthropic.com/v1/messages/batches/b/results", "http://gateway:8000"),
+        ("/team/v1/messages/batches", "http://up:9/x/v1/messages/batches/b/results", "http://gateway:8000/team"),
         ("/v1/messages/batches/b/results", "https://api.anthropic.com/v1/messages/batches/b/results", ""),
         ("/v1/messages", "https://api.anthropic.com/v1/messages/batches/b/results", ""),
         ("/v1/messages/batches/b", "https://api.anthropic.com/elsewhere", ""),
@@ -107,6 +107,18 @@ def test_links_to_the_results_of_a_batch(here: Here, path: str, link: str, expec
     _, body, sent = request.exit
     assert json.loads(body)["results_url"] == f"{expected}/v1/messages/batches/b/results"
     assert sent == {"content-length": str(len(body)).encode()}
+
+
+def test_links_where_something_stands_in_front_of_kong(here: Here) -> None:
+    """They lead to what the client reached."""
+
+    def linking(request: Request) -> None:
+        request.answer = b'{"results_url": "https://api.anthropic.com/v1/messages/batches/b/results"}'
+
+    told = {b"http_x_forwarded_proto": "https", b"http_x_forwarded_host": "llm.example"}
+    request = both(here, Request(path="/v1/messages/batches/b", body=b"{}", variables=told), linking)
+    assert request.exit is not None
+    assert json.loads(request.exit[1]) == {"results_url": "https://llm.example/v1/messages/batches/b/results"}
 
 
 def test_response_with_nothing_to_restore(here: Here) -> None:

@@ -120,6 +120,25 @@ async def test_answers_are_untouched() -> None:
         assert answer.headers["content-length"] == str(len(body))
 
 
+@pytest.mark.parametrize(
+    ("path", "is_led"),
+    [("/v1/messages/batches/b", True), ("/v1/messages/batches/b/results", False), ("/v1/messages", False)],
+)
+async def test_links_to_the_results_of_a_batch(path: str, is_led: bool) -> None:
+    """The masker makes them lead to Kong, the proxy to itself; nowhere else is anything changed."""
+
+    async def kong(exchange: Exchange) -> None:
+        seal, _ = opened(exchange)
+        (host,) = (value for name, value in headers_of(exchange.head) if name.lower() == b"host")
+        link = b'{"results_url": "http://%s/v1/messages/batches/b/results"}' % host
+        await exchange.send(proven(seal, sized(link, b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")))
+
+    async with before(kong) as (client, other):
+        answer = await client.get(path)
+        base = str(client.base_url).rstrip("/") if is_led else other.url
+    assert answer.json() == {"results_url": f"{base}/v1/messages/batches/b/results"}
+
+
 async def test_streams_are_not_held_back() -> None:
     """The client has each piece before Kong sends the next."""
     seen = asyncio.Event()

@@ -199,7 +199,6 @@ _CALLS = {
     ),
     "kong.ctx.shared.set": _Call(lambda key, value: protocol.KV(k=_bytes(key), v=_to_value(value)), _nothing),
     "kong.nginx.get_var": _Call(lambda name: protocol.String(v=_bytes(name)), _string),
-    "kong.request.get_forwarded_scheme": _Call(_empty, _string),
     "kong.request.get_headers": _Call(lambda most: protocol.Int(v=most), _struct),
     "kong.request.get_path": _Call(_empty, _string),
     "kong.request.get_path_with_query": _Call(_empty, _string),

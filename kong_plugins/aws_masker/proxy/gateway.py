@@ -1,6 +1,7 @@
 """The proxy in front of a Kong that masks: it seals requests, so that only the masker there can read them.
 
-Answers go to the client as they come, byte for byte, once the masker has proven that it was there. See `seal`.
+Answers go to the client as they come, byte for byte, once the masker has proven that it was there. See `seal`. Only in
+what tells of batches, links that lead to Kong are led to the proxy, since the client may not reach Kong.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from kong_plugins.aws_masker.observe.metrics import Metrics
 from kong_plugins.aws_masker.observe.record import ANSWERED, CLIENT_GONE
 from kong_plugins.aws_masker.proxy.client import Client, ClientGone
 from kong_plugins.aws_masker.proxy.headers import end_to_end, framed
+from kong_plugins.aws_masker.proxy.links import Links
 from kong_plugins.aws_masker.proxy.upstream import Upstream, chunks
 from kong_plugins.aws_masker.seal import OPENED, SEAL, Seal, new_seal
 from kong_plugins.aws_masker.wire.headers import Headers, refuse_upgrade
@@ -103,7 +105,14 @@ class Gateway:
     async def _hand_on(self, client: Client, response: httpx2.Response, api: Api, begun: float) -> None:
         """Hand on head and body as they arrive."""
         size = 0
-        await client.start(response.status_code, end_to_end(response.headers.raw, OPENED))
+        head = end_to_end(response.headers.raw, OPENED)
+        links = Links(client.scope, self._kong.base)
+        if links.concerned:
+            body, head = links.rewrite(b"".join([piece async for piece in chunks(response)]), head)
+            await client.start(response.status_code, head)
+            await client.write(body, last=True)
+            return
+        await client.start(response.status_code, head)
         async with aclosing(chunks(response)) as pieces:
             async for piece in pieces:
                 if not size:

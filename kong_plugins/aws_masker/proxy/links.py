@@ -20,16 +20,16 @@ class Links:
         path = scope["path"]
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")
         # Only where the API describes batches, never in their results: there the text is a model's.
-        self._concerned = bool(host) and _BATCHES in path and not path.endswith("/results")
+        self.concerned = bool(host) and _BATCHES in path and not path.endswith("/results")
         self._theirs = upstream + _BATCHES.encode() + b"/"
         here = (
-            scope["scheme"].encode() + b"://" + host + path[: path.index(_BATCHES)].encode() if self._concerned else b""
+            scope["scheme"].encode() + b"://" + host + path[: path.index(_BATCHES)].encode() if self.concerned else b""
         )
         self._ours = here + _BATCHES.encode() + b"/"
 
     def rewrite(self, answer: bytes, headers: Headers) -> tuple[bytes, Headers]:
         """Return a whole answer and its headers with links that lead through the proxy."""
-        if not self._concerned or self._theirs not in answer:
+        if not self.concerned or self._theirs not in answer:
             return answer, headers
         answer = answer.replace(self._theirs, self._ours)
         length = str(len(answer)).encode()
