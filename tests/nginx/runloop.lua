@@ -189,16 +189,16 @@ local function respond(ctx)
   return ngx.exit(answer.status)
 end
 
--- What Kong tells the upstream of the client and of itself (kong/runloop/handler.lua, `access.before`).
+-- What Kong tells the upstream of the client and of itself (kong/runloop/handler.lua, `access.before`), where it trusts
+-- nobody in front of it and takes nothing off the path.
 local function forward()
   local var = ngx.var
   local before = var.http_x_forwarded_for
   var.upstream_x_forwarded_for = (before and before .. ", " or "") .. var.remote_addr
-  var.upstream_x_forwarded_proto = var.http_x_forwarded_proto or var.scheme
-  var.upstream_x_forwarded_host = var.http_x_forwarded_host or var.host
-  var.upstream_x_forwarded_port = var.http_x_forwarded_port or var.server_port
-  var.upstream_x_forwarded_path = var.http_x_forwarded_path or var.request_uri
-  var.upstream_x_forwarded_prefix = var.http_x_forwarded_prefix or "/"
+  var.upstream_x_forwarded_proto = var.scheme
+  var.upstream_x_forwarded_host = var.host
+  var.upstream_x_forwarded_port = var.server_port
+  var.upstream_x_forwarded_path = var.request_uri
 end
 
 function M.access()

@@ -76,7 +76,7 @@ def test_the_api_is_not_told_where_the_client_is(here: Lab, planted: Planted, lu
     assert planted.found_in(_ask(here, planted, "/v1/messages", stream=stream, headers=told).content)
     (request,) = here.upstream.requests
     names = {name for name, _ in request.headers if name.startswith(b"x-forwarded-")}
-    kinds = {b"x-forwarded-" + kind for kind in (b"for", b"proto", b"host", b"port", b"path", b"prefix")}
+    kinds = {b"x-forwarded-" + kind for kind in (b"for", b"proto", b"host", b"port", b"path")}
     assert names == (set() if lua_plugin else kinds)
 
 

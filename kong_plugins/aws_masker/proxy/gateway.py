@@ -105,7 +105,7 @@ class Gateway:
     async def _hand_on(self, client: Client, response: httpx2.Response, api: Api, begun: float) -> None:
         """Hand on head and body as they arrive."""
         size = 0
-        head = end_to_end(response.headers.raw, OPENED)
+        head: Headers = end_to_end(response.headers.raw, OPENED)
         links = Links(client.scope, self._kong.base)
         if links.concerned:
             body, head = links.rewrite(b"".join([piece async for piece in chunks(response)]), head)
