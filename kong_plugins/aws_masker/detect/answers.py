@@ -201,7 +201,10 @@ def _find_uuid(text: bytes, start: int, end: int) -> Sequence[Span]:
     near = text[start - 16 if start > 16 else 0 : start]
     if b"eque" in near or b"vent" in near:  # in the keys of most UUIDs of logs: requests and events
         return ()
-    if not ends_clean(text, end) or _KEY_OF_RESOURCE.search(look_back(text, start, 96)) is None:
+    of_codedeploy = b"plicationId" in near and b"applicationName" in text[end : end + 64]
+    if not ends_clean(text, end):
+        return ()
+    if not of_codedeploy and _KEY_OF_RESOURCE.search(look_back(text, start, 96)) is None:
         return ()
     return (Span(start, end, "resource", spread=True),)
 
@@ -217,9 +220,11 @@ RESOURCE_UUID = Detector(
         '"SourceFirewallId":"«f922fc1a-643a-4dab-832a-5998ff907d4f»"',
         '"NamedQueryIds": [\n            "«5e0035f9-1f3d-4359-9ff4-36c974e8cf5a»"',
         "--direct-connect-gateway-id «e72d611c-aa39-4fd2-a1d7-da0484ad38fe»",
+        '"applicationId": "«1ebe0b46-0fd2-4e07-a74c-27bf25adc0bf»",\n  "applicationName": "HelloWorld"',
         "web_acl_id = «1ebe0b46-0fd2-4e07-a74c-27bf25adc0bf»",
     ),
     negatives=(
+        '"applicationId": "1ebe0b46-0fd2-4e07-a74c-27bf25adc0bf", "tenantId": "x"',
         '"requestId": "1ebe0b46-0fd2-4e07-a74c-27bf25adc0bf"',
         '"eventID": "1ebe0b46-0fd2-4e07-a74c-27bf25adc0bf", "stableId": "1ebe0b46-0fd2-4e07-a74c-27bf25adc0bf"',
         '"tableId": "users", "ReservedInstancesOfferingId": "1ebe0b46-0fd2-4e07-a74c-27bf25adc0bf"',
