@@ -92,7 +92,7 @@ def recall(
         "masking each of them wherever it stands would take words out of sentences. What stands under a key that ends "
         'in `Version` (`"osVersion": "10.0.19044"`) is no address.\n\n'
         "Not looked for, as a rule for them would take words out of other texts: lists of plain names "
-        '(`"projects": ["a-1"]`), a plain `Name` with nothing of AWS beside it, `ModelName` and `applicationId`, which '
+        '(`"projects": ["a-1"]`) among other things, a plain `Name` with nothing of AWS beside it, `ModelName`, which '
         "other trades have, tags but `Name`, short ids without a prefix (API Gateway's `4w7pvbmv`), and UUIDs but "
         "for those of keys and of resources that their key names: logs are full of UUIDs of requests.\n\n",
         _families(whole, truth.KIND | recorded.KIND),
