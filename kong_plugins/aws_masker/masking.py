@@ -76,7 +76,7 @@ class Masker:
         Without a `memory`, even an empty one, it is taken for a text that goes nowhere: see `Session._is_masked_text`.
         """
         prf = Prf(self._key, tenant)
-        return Session(self, tenant, Pseudonymizer(prf, self.settings.preserve_structure), memory, prf.tag)
+        return Session(self, tenant, Pseudonymizer(prf, self.settings.preserve_structure), memory, prf.name)
 
     def lookup(self, values: Mapping[bytes, bytes], tenant: str = "", memory: Memory = _NO_MEMORY) -> Lookup:
         """Return what turns the placeholders of an answer back: this request's first, then those in the memory.

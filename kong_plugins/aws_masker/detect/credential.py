@@ -137,6 +137,7 @@ SECRET_KEY = Detector(
     families=("secret_key",),
     summary="secret access keys: 40 characters of base64's alphabet, by the name beside them or by their entropy",
     # a run of its own pass: it may be long, and must not hide what stands inside it from the other detectors
+    run=(_KEY_CHARS + b"\\%", _KEY_LENGTH),
     pattern=rb"(?:[A-Za-z0-9/+]|\\{1,2}/|\\u002[BbFf]|%2[BbFf]){40,}",
     find=_find_run,
     positives=(

@@ -54,5 +54,7 @@ class Detector:
     """Samples in which nothing may be found."""
     bare: bool = True
     """False if the candidate is only a key or a border: the value behind it is searched for other families as well."""
+    run: tuple[bytes, int] | None = None
+    """Of a detector with a pass of its own: what its matches consist of, and how many bytes they have at least."""
     characters: bool = False
     """True if the pattern is matched on characters: a user's own pattern may hold `ü` in a class."""

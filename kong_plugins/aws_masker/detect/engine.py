@@ -15,7 +15,7 @@ two equally long ones the one with a shape of its own; what the winner leaves ov
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from operator import gt, itemgetter
@@ -31,6 +31,8 @@ _ONE_WORD = bytes(sorted(ALNUM)) + b".:"
 _CANDIDATES_AT_HAND = 4096
 """Candidates whose detectors are known without asking RE2: keys, prefixes and values come again and again."""
 _HEX_AND_HYPHEN = b"0123456789abcdef-"
+_PIECE = 256 * 1024
+_IN, _OUT = b"x "
 _START, _END = itemgetter(0), itemgetter(1)
 _ANY_UUID = b"00000000-0000-0000-0000-000000000000"
 
@@ -77,6 +79,41 @@ class _Pass:
             return self._checks, True
         owners = tuple(self._checks[owner] for owner in sorted(self._owners.Match(candidate)))
         return owners, not candidate.strip(_ONE_WORD)
+
+
+class _Runs:
+    """A pass for a detector that looks at long runs of some characters: texts have few, and these are found at once."""
+
+    def __init__(self, detector: Detector, chars: bytes, shortest: int) -> None:
+        self._find = detector.find
+        self._search = Pattern(detector.pattern).search
+        self._table = bytes(_IN if byte in chars else _OUT for byte in range(256))
+        self._shortest = bytes([_IN]) * shortest
+
+    def spans(self, text: bytes) -> list[Span]:
+        """Return spans, which do not overlap."""
+        spans: list[Span] = []
+        for start, end in self._runs(text):
+            while (candidate := self._search(text, start, end)) is not None:
+                spans += self._find(text, *candidate)
+                start = candidate[1]  # noqa: PLW2901
+        return spans
+
+    def _runs(self, text: bytes) -> Iterator[tuple[int, int]]:
+        """Yield where the long runs lie, piece by piece, so that no copy of a large text is made."""
+        offset = 0
+        while offset < len(text):
+            runs = text[offset : offset + _PIECE].translate(self._table)
+            if offset + len(runs) < len(text):
+                whole = runs.rfind(_OUT) + 1  # a run that goes on belongs to the next piece
+                runs = runs[:whole] if whole else text[offset:].translate(self._table)
+            start = runs.find(self._shortest)
+            while start >= 0:
+                end = runs.find(_OUT, start)
+                end = end if end >= 0 else len(runs)
+                yield offset + start, offset + end
+                start = runs.find(self._shortest, end)
+            offset += len(runs)
 
 
 def _behind(found: Sequence[Span], end: int, bare: bool) -> int:
@@ -140,7 +177,8 @@ class Scanner:
 
     def __init__(self, detectors: Sequence[Detector], alone: Sequence[Detector]) -> None:
         """Each of `alone` has an unbounded pattern, and so a pass of its own."""
-        self._passes = [_Pass(group) for group in (detectors, *((one,) for one in alone)) if group]
+        self._passes: list[_Pass | _Runs] = [_Pass(detectors)] if detectors else []
+        self._passes += [_Pass([one]) if one.run is None else _Runs(one, *one.run) for one in alone]
 
     def scan(self, text: bytes) -> list[Span]:
         """Return the spans in `text`, not overlapping, in order."""

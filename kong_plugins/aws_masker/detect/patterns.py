@@ -50,9 +50,9 @@ class Pattern:
             raise ValueError(f"not an RE2 pattern: {self._re2.error().decode(errors='replace')}")
         self._match = self._re2.Match
 
-    def search(self, text: bytes, start: int = 0) -> tuple[int, int] | None:
-        """Return the span of the first, longest match from `start` on, or None."""
-        span: tuple[int, int] = self._match(_Anchor.UNANCHORED, text, start, len(text))[0]
+    def search(self, text: bytes, start: int = 0, end: int | None = None) -> tuple[int, int] | None:
+        """Return the span of the first, longest match between `start` and `end`, or None."""
+        span: tuple[int, int] = self._match(_Anchor.UNANCHORED, text, start, len(text) if end is None else end)[0]
         return None if span == _NOTHING else span
 
     def searcher(self, text: bytes) -> Callable[[int], tuple[int, int]]:
