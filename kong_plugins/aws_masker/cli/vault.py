@@ -180,7 +180,9 @@ def _opened(config: Path | None, key_file: Path | None) -> tuple[Store, Keyring,
     configure()
     settings = load_settings(config)
     keyring = keyring_of(settings, os.environ, load_key(os.environ, key_file))
-    return store_of(settings, os.environ, keyring), keyring, settings
+    store = store_of(settings, os.environ, keyring)
+    click.get_current_context().call_on_close(store.close)  # whatever happens, even with an error on its way out
+    return store, keyring, settings
 
 
 def _records(store: Store, tenant_id: str) -> dict[bytes, bytes]:

@@ -191,9 +191,12 @@ def _composed(found: Found) -> list[Span]:
     return spans
 
 
+_OF_AWS = Pattern(rb"(?:/|\\/|%2[Ff])aws(?:/|\\/|%2[Ff])[0-9A-Za-z_-]+(?:/|\\/|%2[Ff])")
+
+
 def _public_prefix(name: bytes) -> int:
-    """Return the length of the part before a log group's own name: `/aws/lambda/`."""
-    return name.index(b"/", 5) + 1 if name.startswith(b"/aws/") and b"/" in name[5:] else 0
+    """Return the length of the part before a log group's own name: `/aws/lambda/`, its slashes perhaps encoded."""
+    return max(0, _OF_AWS.match(name)) if b"aws" in name else 0
 
 
 _CHANGED = b'" -> "'
