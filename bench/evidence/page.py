@@ -304,9 +304,9 @@ pattern, and for each value found a pass over the whole text. One core: seconds 
 work does not lengthen much. Two cores: seconds on the clock, which it does. A dash: more than 12 seconds for the text,
 or 5 for two cores.
 
-What stands between {OURS} and the goal for CloudTrail: google-re2's binding takes one to two microseconds for each
-match, and dense records have a candidate in every 50 bytes, so that 25 to 50 MB/s would be all there is if finding
-candidates were all there is to do. Looking at what stands around each of them, and replacing, is Python on top of that.
+What stands between {OURS} and the goal for CloudTrail: google-re2's binding takes one to three microseconds for each
+match, and dense records have a candidate in every 50 bytes, so that RE2 alone does not reach it either, as the table
+shows. Looking at what stands around each candidate, and replacing, is Python on top of that.
 
 """
 
