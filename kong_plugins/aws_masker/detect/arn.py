@@ -15,8 +15,8 @@ from kong_plugins.aws_masker.detect.patterns import REGION, UUID, Pattern
 from kong_plugins.aws_masker.detect.resource_id import ANY_PREFIX as RESOURCE_PREFIXES
 from kong_plugins.aws_masker.detect.spans import ALNUM, Span, moved, run_end, starts_clean
 
-_PLAIN = bytes(sorted(ALNUM)) + b"_./:*?@+#=-"
-_BODY = _PLAIN + b"\x00"
+PLAIN = bytes(sorted(ALNUM)) + b"_./:*?@+#=-"
+_BODY = PLAIN + b"\x00"
 _QUOTE = ord('"')
 _LONGEST = 2048
 """Bytes; IAM allows 2,048 for an ARN."""
@@ -179,7 +179,7 @@ _SHORT = 256
 
 def _spans_from(text: bytes, start: int) -> Sequence[Span]:
     """Return the spans in the ARN that begins at `start`, counted from there."""
-    stop = run_end(text, start, _PLAIN, _LONGEST)
+    stop = run_end(text, start, PLAIN, _LONGEST)
     body = text[start:stop]
     if text[stop : stop + 1] in (b"%", b"\\"):
         body = _decoded(text[start : start + _LONGEST])

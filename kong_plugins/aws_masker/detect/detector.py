@@ -46,7 +46,7 @@ class Detector:
     summary: str
     pattern: bytes
     """RE2, without capturing groups, on UTF-8 bytes."""
-    find: Callable[[bytes, int, int], Sequence[Span]]
+    find: Find
     """`find(text, start, end)` of a candidate returns the exact spans, or nothing if it is none."""
     positives: tuple[str, ...]
     """Samples whose values stand between guillemets: `id «i-0123456789abcdef0» is up`."""

@@ -11,19 +11,18 @@ from kong_plugins.aws_masker.detect.blocks import FAMILIES, family_of
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
 from kong_plugins.aws_masker.detect.spans import NAME_CHARS, Span, run_end, starts_clean
-from kong_plugins.aws_masker.detect.words import is_literal_word, is_reference, is_word
+from kong_plugins.aws_masker.detect.words import is_reference, is_word, literal
 
 _LONGEST = 255
 _MOST = 200
-_ENDS = (b"", b"\n", b"\r", b" ", b"\x00", b'"', b"'", b":")
+_ENDS = b"\n\r \x00\"':"
 
 
 def _name(text: bytes, start: int) -> int:
     """Return where the name that begins at `start` ends, or `start` if none does."""
-    end = run_end(text, start, NAME_CHARS, _LONGEST)
-    name = text[start:end]
-    usable = end - start >= 3 and text[end : end + 1] in _ENDS and name[:1] not in b"-.+@" and not name.isdigit()
-    return end if usable and not is_word(name) and not is_literal_word(name) and not is_reference(name) else start
+    name = literal(text, start, _ENDS)
+    usable = len(name) >= 3 and not name.isdigit() and not is_word(name) and not is_reference(name)
+    return start + len(name) if usable else start
 
 
 def _find_tag(text: bytes, start: int, end: int) -> Sequence[Span]:

@@ -12,9 +12,8 @@ from collections.abc import Iterator, Sequence
 from kong_plugins.aws_masker.detect import arn
 from kong_plugins.aws_masker.detect.detector import Detector
 from kong_plugins.aws_masker.detect.patterns import Pattern
-from kong_plugins.aws_masker.detect.spans import ALNUM, Span, run_end, starts_clean
+from kong_plugins.aws_masker.detect.spans import Span, run_end, starts_clean
 
-_PLAIN = bytes(sorted(ALNUM)) + b"_./:*?@+#=-"
 _LONGEST = 1024
 _MOST_PARTS = 24
 _LOOK_AHEAD = 240
@@ -41,7 +40,7 @@ def _parts(text: bytes, start: int) -> Iterator[tuple[int, bytes]]:
     """Yield the parts of the ARN at `start`: where each stands, and what it says, `*` for what is filled in."""
     position, limit = start, start + _LONGEST
     for _ in range(_MOST_PARTS):
-        end = run_end(text, position, _PLAIN, limit - position)
+        end = run_end(text, position, arn.PLAIN, limit - position)
         part = text[position:end]
         if position > start and b"arn:" in part:
             return  # the next one

@@ -118,7 +118,6 @@ IN_URL = Detector(
     ),
 )
 
-_SECRET_END = Pattern(rb"[^\\]\"")
 _STRING = r"\\{0,7}\"[ \t]{0,4}:[ \t\r\n]{0,8}\\{0,7}\""
 
 
